@@ -22,7 +22,7 @@ _ADVICE: Final = {
     "4408": "give a token, by --token or ODDSENGINE_TOKEN",
     "403": "ask for a token that grants it",
     "forbidden": "ask for a token that grants the channel",
-    "404": "check the address: it is one of a gateway, as localhost:8080, and of what is on offer",
+    "404": "check the name, and that the address is a gateway's, as localhost:8080",
     "unknown_channel": "`curl http://HOST:PORT/v1/events` lists what is on offer",
     "unreachable": "is the gateway running there, and is that its address?",
     "tls": "give its authority's certificate by --ca, or http:// where it has no TLS",

@@ -34,13 +34,16 @@ enum { AUDIENCE_IS_PLAIN, AUDIENCE_HEAD, AUDIENCE_CHANNEL, AUDIENCE_OPTIONS, AUD
 
 static int find_slots(struct layout *layout, PyTypeObject *type)
 {
+    /* Until all are found it is the layout of no class. */
+    Py_CLEAR(layout->type);
     for (int i = 0; layout->names[i]; i++) {
         PyObject *found = PyObject_GetAttrString((PyObject *)type, layout->names[i]);
         if (!found) return -1;
         PyMemberDef *member = Py_IS_TYPE(found, &PyMemberDescr_Type) ? ((PyMemberDescrObject *)found)->d_member : NULL;
+        int is_own = member && PyType_IsSubtype(type, ((PyDescrObject *)found)->d_type);
         /* A class keeps its descriptors, so the definition outlives this reference. */
         Py_DECREF(found);
-        if (!member || member->type != T_OBJECT_EX) {
+        if (!is_own || member->type != T_OBJECT_EX) {
             PyErr_Format(PyExc_TypeError, "%s.%s is not a slot", type->tp_name, layout->names[i]);
             return -1;
         }
@@ -460,6 +463,7 @@ static int add_span(struct framing *framing, PyObject *by_channel, PyObject *nam
 /* Adds a market to its own channel. */
 static int add_market(struct framing *framing, PyObject *by_channel, PyObject *id, Py_ssize_t index)
 {
+    if (check(PyUnicode_Check(id), "the id of a market is a str")) return -1;
     PyObject *name = PyUnicode_FromFormat("market:%U", id);
     if (!name) return -1;
     int failed = add_span(framing, by_channel, name, index, index + 1);
@@ -540,14 +544,16 @@ static PyObject *find_fragments(struct framing *framing, PyObject *options)
     if (at >= framing->ready_count || framing->ready[at].options != options)
         for (at = 0; at < framing->ready_count && framing->ready[at].options != options;) at++;
     if (at == framing->ready_count) {
+        Py_INCREF(options); /* whatever is called may replace what the audience has */
         PyObject *found = PyObject_CallOneArg(framing->fragments_of, options);
-        if (!found) return NULL;
-        if (check(PyList_Check(found) && PyList_GET_SIZE(found) == framing->total, "a list with as many fragments as markets is needed")
+        if (!found
+            || check(PyList_Check(found) && PyList_GET_SIZE(found) == framing->total, "a list with as many fragments as markets is needed")
             || make_room((void **)&framing->ready, at, &framing->ready_room, sizeof *framing->ready)) {
-            Py_DECREF(found);
+            Py_XDECREF(found);
+            Py_DECREF(options);
             return NULL;
         }
-        framing->ready[framing->ready_count++] = (struct ready){Py_NewRef(options), found};
+        framing->ready[framing->ready_count++] = (struct ready){options, found};
     }
     framing->last_ready = at;
     return framing->ready[at].fragments;
@@ -636,11 +642,13 @@ static PyObject *frame_of(struct framing *framing, const struct channel *channel
         if (framed && framed != Py_None && check(PyBytes_Check(framed), "frames are bytes")) Py_CLEAR(framed);
         return framed;
     }
-    PyObject *head = read_slot(&audience_layout, audience, AUDIENCE_HEAD);
-    if (!head) return NULL;
     PyObject *stamp = find_stamp(framing, audience);
     if (!stamp) return NULL;
-    PyObject *framed = join_short(framing, channel, head, stamp, fragments);
+    /* Read after the last call into Python, which may have replaced it, or any fragment. */
+    PyObject *head = read_slot(&audience_layout, audience, AUDIENCE_HEAD);
+    PyObject *framed = NULL;
+    if (head && !check(are_encoded(framing, channel, fragments), "fragments are bytes"))
+        framed = join_short(framing, channel, head, stamp, fragments);
     Py_DECREF(stamp);
     return framed;
 }
@@ -830,8 +838,8 @@ static int add_part(Payloads *payloads, struct numbers *numbers, PyObject *sessi
 
 static PyObject *attributes_of(PyObject *sessions, const char *name)
 {
-    PyObject *found = PyList_New(PyList_GET_SIZE(sessions)), *interned = PyUnicode_InternFromString(name);
-    for (Py_ssize_t i = 0; found && interned && i < PyList_GET_SIZE(sessions); i++) {
+    PyObject *interned = PyUnicode_InternFromString(name), *found = interned ? PyList_New(PyList_GET_SIZE(sessions)) : NULL;
+    for (Py_ssize_t i = 0; found && i < PyList_GET_SIZE(sessions); i++) {
         PyObject *value = PyObject_GetAttr(PyList_GET_ITEM(sessions, i), interned);
         if (value)
             PyList_SET_ITEM(found, i, value);

@@ -133,7 +133,7 @@ def parse_price(text: float | str, odds_format: str) -> int:
             price = parse_odds(str(text), odds_format)
     except (ValueError, OverflowError) as error:
         raise BadMessage(f"`price`: {error}") from None
-    if not 1000 <= price <= MAX_PRICE * 1000:  # noqa: PLR2004 - odds of 1, in thousandths
+    if not 1000 < price <= MAX_PRICE * 1000:  # noqa: PLR2004 - odds of 1, in thousandths
         raise BadMessage(f"Expected `price` in decimal odds > 1 and <= {MAX_PRICE:.0f}")
     return price
 

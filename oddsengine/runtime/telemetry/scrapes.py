@@ -81,7 +81,9 @@ class Scrapes:
 
     def _has_token(self, request: web.Request) -> bool:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        return bool(self._token) and scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token)
+        # Bytes that are no UTF-8 arrive as surrogates.
+        given = token.strip().encode("utf-8", "surrogateescape")
+        return bool(self._token) and scheme.lower() == "bearer" and hmac.compare_digest(given, self._token)
 
     async def _require_token(self, request: web.Request) -> None:
         if not self._has_token(request):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
@@ -50,6 +51,13 @@ async def status(authorise: Authorise, headers: dict[str, str]) -> int:
 async def test_on_the_port_of_a_role(token: str, *, by_role: bool, expected: list[int]) -> None:
     guard = Scrapes(MetricsSettings(), token).guard(only_traders if by_role else None)
     assert expected == [await status(guard, headers) for headers in ({}, PROXIED, TOKEN, CLIENT)]
+
+
+async def test_a_token_of_bytes_that_are_no_text_is_refused() -> None:
+    guard = Scrapes(MetricsSettings(), "scrape-me").guard(None)
+    request: Any = SimpleNamespace(headers={"Authorization": "Bearer \udcff"})
+    with pytest.raises(RequestRejected):
+        await guard(request)
 
 
 async def test_with_a_port_of_their_own_they_are_nowhere_else() -> None:

@@ -218,6 +218,30 @@ class Unslotted:
     at = held = 0
 
 
+class HalfSlotted:
+    __slots__ = ("at", "before")
+
+    at: int
+
+
+class Slotted:
+    __slots__ = ("at", "held")
+
+    def __init__(self) -> None:
+        self.at, self.held = 1, b"old"
+
+
+def test_a_class_without_the_slots_leaves_nothing_behind() -> None:
+    assert BUILT is not None
+    market, half = Slotted(), HalfSlotted()
+    half.at = 1
+    for seq in range(2, 6):
+        with pytest.raises(AttributeError):
+            BUILT.take_over({"a": half}, ["a"], [b"wrong"], seq)
+        BUILT.take_over({"a": market}, ["a"], [b"record"], seq)
+        assert (seq, b"record") == (market.at, market.held)
+
+
 def test_wrong_arguments_are_errors() -> None:
     assert BUILT is not None
     for function in ("take_over", "touch", "keep_versions", "covers", "frames"):

@@ -76,7 +76,15 @@ def test_a_price_is_accepted_in_every_format_in_which_it_is_shown(odds: int, odd
 @pytest.mark.parametrize(
     ("text", "odds_format"),
     [
-        *(("2.5", "decimal"), (2.5, "fractional"), (1.0, "decimal"), (1e300, "decimal"), (50, "american"), ("5/0", "fractional")),
+        *(
+            ("2.5", "decimal"),
+            (2.5, "fractional"),
+            (1.0, "decimal"),
+            (1.0004, "decimal"),
+            (1e300, "decimal"),
+            (50, "american"),
+            ("5/0", "fractional"),
+        ),
         *((0.0, "percent"), (1e-12, "percent"), (1e300, "hong_kong"), (2.0, "malay"), ("x", "american")),
     ],
 )
