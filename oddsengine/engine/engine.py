@@ -274,7 +274,7 @@ class Engine:
                     await self.ownership.end()
 
     async def hand_over(self, timeout_s: float = HAND_OVER_S) -> None:
-        """Hand all shards over to other engines, if there are any, before this one stops. Nothing is suspended for it.
+        """Release all shards to other engines, if there are any, before this one stops. Nothing is suspended for it.
 
         Feeds and `run` go on meanwhile.
 

@@ -53,7 +53,7 @@ async def run_engine(
     warm_up_s: float = 0.0,
     tracing: Tracing | None = None,
 ) -> AsyncIterator[Engine]:
-    """Take over the shards that nobody owns, and publish until the context is left. Then suspend every market still owned.
+    """Claim the shards that nobody owns, and publish until the context is left. Then suspend every market still owned.
 
     Args:
         settings: the configuration.

@@ -108,7 +108,7 @@ class GatewayService:
         self.parts = parts
 
     async def withdraw(self, startup: Startup) -> None:
-        """Be unready but serve on, until balancers have noticed; leave the gateway's context then, which drains it."""
+        """Report unready but serve on, until balancers have noticed; leave the gateway's context then, which drains it."""
         connections = self.gateway.connections
         connections.draining = True
         if connections.delay_s:

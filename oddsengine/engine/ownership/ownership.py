@@ -141,7 +141,7 @@ class Ownership:
             await self._keeper.pause()
 
     async def hand_over(self, timeout_s: float = HAND_OVER_S) -> None:
-        """Hand all shards over to other engines, while `run` goes on. Nothing is suspended for it.
+        """Release all shards to other engines, while `run` goes on. Nothing is suspended for it.
 
         Args:
             timeout_s: how long to wait for them.

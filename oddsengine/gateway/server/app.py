@@ -122,7 +122,7 @@ class Gateway:
         )
 
     async def _end_connections(self, _request: web.Request, response: web.StreamResponse) -> None:
-        """Let no client or proxy send another request on a connection that a drain is about to close."""
+        """Announce with each answer that a drain is about to close its connection."""
         if self.connections.draining and response.status != _SWITCHED:
             response.force_close()
             # aiohttp has written its own headers by now.

@@ -90,7 +90,7 @@ class CommandRows:
         return digest == digest_of(last.digest, _sealed(fields))
 
     def begin_again(self, first: int) -> None:
-        """Go on with an entry of a log that does not continue what was archived. There is a gap before it.
+        """Continue with an entry of a log that does not follow what was archived. There is a gap before it.
 
         Args:
             first: its number in the log.

@@ -76,5 +76,5 @@ def draining_part(connections: Connections) -> ReloadedPart:
 
 
 def use_drain(connections: Connections, settings: Settings) -> None:
-    """Let connections end as the settings say."""
+    """Apply the time-outs of the settings to connections."""
     connections.delay_s, connections.spread_s = settings.gateway.drain_delay_s, settings.gateway.drain_spread_s

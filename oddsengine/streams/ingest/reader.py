@@ -150,7 +150,7 @@ class IngestReader:
                     REDIS_OUTAGE.worked(self._user)
 
     def check_age(self) -> None:
-        """Take the feed for down if what was read of it is too old by now. Call it often: reading may take long, or hang."""
+        """Mark the feed down if what was read of it is too old by now. Call it often: reading may take long, or hang."""
         if not self._active.is_set():
             return
         now_s = self._clock()

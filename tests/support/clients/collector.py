@@ -33,7 +33,7 @@ class Collector:
         return {each.name: each for each in self.spans if each.trace_id == span.trace_id}
 
     async def take(self, request: web.Request) -> web.Response:
-        """Take spans."""
+        """Receive spans."""
         assert "application/x-protobuf" == request.content_type
         sent = ExportTraceServiceRequest.FromString(await request.read())
         for of_resource in sent.resource_spans:

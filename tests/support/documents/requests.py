@@ -62,7 +62,7 @@ _NAMES: Final = {"home": "Gullwick", "draw": "Draw", "away": "Ashbourne Vale"}
 
 
 async def offer_the_example(service: RunningService, source: str = "src", home: float = 1.7) -> None:
-    """Put what the examples are about on offer.
+    """Publish what the examples are about.
 
     Args:
         service: the service.

@@ -54,7 +54,7 @@ export class Past {
     if (id && Date.now() >= this.#missingUntilMs) this.#loading = setTimeout(() => this.#load(id), LOAD_AFTER_MS);
   }
 
-  /** Have the slider span the chosen time, as far back as there is something of the market. */
+  /** Stretch the slider over the chosen time, as far back as there is something of the market. */
   #spread() {
     const existsMs = Date.now() - (this.firstMs ?? Date.now() - HOUR_MS);
     const spanMs = Math.max(STEPS, Math.min(SPANS[this.span.value] ?? existsMs, existsMs));
