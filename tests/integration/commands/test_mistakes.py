@@ -139,9 +139,10 @@ def test_a_closed_pipe_and_ctrl_c_end_it_quietly() -> None:
         waiting = subprocess.Popen(
             [*COMMAND, "commands", f"127.0.0.1:{silent.getsockname()[1]}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        silent.accept()[0].close()
-        waiting.send_signal(signal.SIGINT)
-        _, err = waiting.communicate()
+        # Closed only afterwards: a lost connection would end it too.
+        with silent.accept()[0]:
+            waiting.send_signal(signal.SIGINT)
+            _, err = waiting.communicate()
     assert 130 == waiting.returncode
     assert b"Traceback" not in err
 
