@@ -29,8 +29,14 @@ _OUTSIDE: Final = (
 _EXPECTED: Final = (OSError, ValueError, EOFError, RecursionError)
 _MEANINGS: Final = {
     0: ("done; of a command that serves or watches: stopped by SIGTERM or SIGINT", ""),
-    EXIT_FAILED: ("it could not be done, or what was asked about is not so", "the line `error: ..` says why"),
-    EXIT_USAGE: ("an option, an argument or the config is not valid", "`--help`, `oddsengine check FILE`"),
+    EXIT_FAILED: (
+        "it could not be done, a value was refused while it was, or what was asked about is not so",
+        "the line `error: ..` says why",
+    ),
+    EXIT_USAGE: (
+        "an option or an argument is missing or of the wrong kind, or the config is not valid",
+        "`--help`, `oddsengine check FILE`",
+    ),
     EXIT_INTERRUPTED: ("interrupted by Ctrl-C before it was done", ""),
     EXIT_CLOSED: ("whoever read the output has closed it, as `head` does", ""),
 }
