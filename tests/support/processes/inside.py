@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import io
+import logging
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import structlog
 
 from oddsengine.__main__ import main
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+
+@contextmanager
+def logging_restored() -> Iterator[None]:
+    """Leave logging as it was: what a command configures would take the lines from the tests after it."""
+    root, configure, before = logging.getLogger(), structlog.configure, structlog.get_config()
+    handlers, level = root.handlers, root.level
+
+    def configure_uncached(**options: Any) -> None:
+        # A logger that is cached keeps its configuration for good.
+        configure(**{**options, "cache_logger_on_first_use": False})
+
+    try:
+        with mock.patch.object(structlog, "configure", configure_uncached):
+            yield
+    finally:
+        configure(**before)
+        root.handlers = handlers
+        root.setLevel(level)
 
 
 def called(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -21,7 +45,7 @@ def called(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     code, given = 0, sys.argv
     sys.argv = command
     try:
-        with redirect_stdout(out), redirect_stderr(err):
+        with logging_restored(), redirect_stdout(out), redirect_stderr(err):
             main()
     except SystemExit as end:
         code = int(end.code or 0)

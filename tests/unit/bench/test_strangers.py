@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-import structlog
 
 from bench import __main__ as command
 from bench.data import recordings as data
@@ -15,6 +14,7 @@ from bench.reporting.row import Row
 from bench.scenarios import recordings
 from feeds.adapters.betfair.market_stream import MarketStream
 from oddsengine.domain.feed_updates import UpdateBatch
+from tests.support.processes.inside import logging_restored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +28,8 @@ ROWS = [
 def run(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> str | int | None:
     """Run a benchmark in this process. Return what it exits with."""
     monkeypatch.setattr(sys, "argv", ["bench", *map(str, words)])
-    logging = structlog.get_config()
-    try:
-        with pytest.raises(SystemExit) as end:
-            command.main()
-    finally:
-        structlog.configure(**logging)
+    with logging_restored(), pytest.raises(SystemExit) as end:
+        command.main()
     return end.value.code
 
 
