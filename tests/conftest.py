@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,12 @@ ROOT = Path(__file__).parent.parent
 def recorded_data() -> Path:
     """Return the folder of recordings: ODDSENGINE_TEST_DATA, or ../shared/data beside the project."""
     return Path(os.environ.get("ODDSENGINE_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+
+def pytest_configure() -> None:
+    """Heed SIGINT, which a shell ignores for what it runs in the background, and so would the commands under test."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
