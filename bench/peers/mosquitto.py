@@ -28,6 +28,7 @@ _CONNECT, _PUBLISH, _SUBSCRIBE = 0x10, 0x30, 0x82
 _CLEAN_SESSION: Final = 0x02
 _PATIENCE_S: Final = 10.0
 _CONFIG: Final = """
+log_type error
 persistence false
 allow_anonymous true
 max_queued_messages 0

@@ -1,6 +1,7 @@
 """`python -m bench peers`: deltas a second of several servers, each on a core, where all listen to the same or to other events.
 
-A publisher on the other core feeds each server: ours with batches of changes through Redis, the others with one message a change.
+A publisher on the other core feeds each server with changes encoded beforehand: ours in batches through Redis, the others with one
+message a change.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class _Load(NamedTuple):
 def _ours(load: _Load) -> Iterator[tuple[Receiver, Callable[[float], None]]]:
     messages = [subscribe_message([f"event:e{event}" for event in chosen]) for chosen in load.interests]
     with (
-        system_running(len(load.counts), load.counts[0]) as system,
+        system_running(len(load.counts), load.counts[0], are_ready=True) as system,
         receiver_running(system.port, messages, sample_every=_SAMPLED) as receiver,
     ):
         yield receiver, system.set_rate
