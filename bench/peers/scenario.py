@@ -1,7 +1,7 @@
 """`python -m bench peers`: deltas a second of several servers, each on a core, where all listen to the same or to other events.
 
-A publisher on the other core feeds each server with changes encoded beforehand: ours in batches through Redis, the others with one
-message a change.
+A publisher on the other core feeds each server with changes encoded beforehand: ours in batches through Redis, the others with
+one message a change.
 """
 
 from __future__ import annotations
