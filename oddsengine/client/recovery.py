@@ -94,7 +94,11 @@ class Timing(NamedTuple):
         max_refused_s: the greatest limit for channels that are refused; the first is that of long backoff.
         max_asked_s: the longest wait that `Retry-After` or a `bye` may ask for.
         settled_after_s: how long a connection must have lasted for the next failure to count as the first.
-        welcome_s: how long the connection may take, and then the first message.
+        served_after_s: how long it must have lasted for the next loss to count as the third, at most.
+        welcome_s: how long the connection may take, and then the first message, at most.
+        first_welcome_s: how long one may take as a rule, but four times as long as the quickest of the last three. Each that took
+            longer grants the next one half as long again.
+        least_welcome_s: the same after a connection that fell silent.
         renew_share, renew_before_s: a token is replaced when this share of its life is left, or so many seconds.
         draw: draws a wait between two limits.
     """
@@ -107,7 +111,10 @@ class Timing(NamedTuple):
     max_refused_s: float = 10.0
     max_asked_s: float = 3600.0
     settled_after_s: float = 10.0
+    served_after_s: float = 2.0
     welcome_s: float = 10.0
+    first_welcome_s: float = 3.0
+    least_welcome_s: float = 1.0
     renew_share: float = 0.2
     renew_before_s: float = 60.0
     draw: Callable[[float, float], float] = random.uniform

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from oddsengine.client.recovery import Action, retry_after_s
 
 if TYPE_CHECKING:
     from oddsengine.client.connection.endings import Ending
     from oddsengine.client.recovery import Timing
+
+#: Losses that still count after a connection on which the client was served for a while.
+_FAILURES_OF_SERVED: Final = 2
 
 
 class Backoff:
@@ -28,8 +31,12 @@ class Backoff:
 
     def connection_ended(self, lasted_s: float | None) -> None:
         """Note how long a connection lasted; None if the gateway did not welcome it."""
-        if lasted_s is not None and lasted_s >= self._timing.settled_after_s:
+        if lasted_s is None:
+            return
+        if lasted_s >= self._timing.settled_after_s:
             self._failures = {False: 0, True: 0}
+        elif lasted_s >= self._timing.served_after_s:
+            self._failures[False] = min(self._failures[False], _FAILURES_OF_SERVED)
 
     def delay_s(self, ending: Ending, action: Action, *, with_other_token: bool) -> float:
         """Return the seconds to wait after a connection.

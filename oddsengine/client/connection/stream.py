@@ -16,6 +16,7 @@ from websockets.typing import Subprotocol
 
 from oddsengine.client.connection.backoff import Backoff
 from oddsengine.client.connection.endings import CONNECTION_ERRORS, Ending, ProtocolFault, Silence, ending_of, unusable
+from oddsengine.client.connection.patience import Patience
 from oddsengine.client.errors import GaveUp, NoToken, Problem
 from oddsengine.client.recovery import TABLE, Action
 from oddsengine.client.state import OddsState
@@ -88,6 +89,7 @@ class Stream:
         self._subscriptions = subscriptions
         self._tokens = tokens
         self._backoff = Backoff(timing)
+        self._patience = Patience(timing)
         self._on_problem = on_problem
         #: the codes that were logged since everything was subscribed to
         self._logged: set[str] = set()
@@ -148,6 +150,7 @@ class Stream:
             self._subscriptions.forget_positions()
         headers = {} if self._tokens.token is None else {"Authorization": f"Bearer {self._tokens.token}"}
         options: dict[str, Any] = {"ssl": self._ssl} if self._ssl is not None and self.url.startswith("wss:") else {}
+        limit_s = self._patience.begin(_now_s())
         try:
             socket = await connect(
                 self.url,
@@ -155,17 +158,20 @@ class Stream:
                 max_size=None,
                 subprotocols=[Subprotocol("odds.v1.json")],
                 additional_headers=headers,
-                open_timeout=self._timing.welcome_s,
+                open_timeout=limit_s,
                 close_timeout=_CLOSE_TIMEOUT_S,
                 # The gateway's heartbeats show that it is there, and pings count as messages.
                 ping_interval=None,
                 **options,
             )
+        except TimeoutError:
+            self._patience.timed_out()
+            raise
         except ValueError as error:
             if isinstance(error, CONNECTION_ERRORS):  # as errors of certificates are
                 raise
             raise GaveUp(Problem("unreachable", unusable(self.url))) from error
-        self._heartbeat_s = self._timing.welcome_s / _SILENT_HEARTBEATS
+        self._heartbeat_s = limit_s / _SILENT_HEARTBEATS
         self._received_s = _now_s()
         self._subscriptions.begin()
         self._outgoing.clear()
@@ -229,7 +235,10 @@ class Stream:
         if silent_s < self._heartbeat_s * _SILENT_HEARTBEATS:
             return
         if self._welcomed_s is None:
-            raise ProtocolFault(f"no welcome within {silent_s:.1f} s")
+            # The network may have lost it. What never welcomes us is no gateway.
+            fault = ProtocolFault if self._patience.timed_out() else Silence
+            raise fault(f"no welcome within {silent_s:.1f} s")
+        self._patience.fell_silent()
         raise Silence(f"no message from the gateway for {silent_s:.1f} s")
 
     def _handle(self, message: dict[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
@@ -242,6 +251,7 @@ class Stream:
             self.connected = True
             self.problem = None
             self._welcomed_s = self._received_s
+            self._patience.welcomed(self._received_s)
         elif op == "bye":
             self._backoff.asked_ms = int(message["reconnect_ms"]) if "reconnect_ms" in message else None
         elif op == "authenticated":

@@ -33,11 +33,25 @@ if TYPE_CHECKING:
 
 #: An engine that is being stopped is not counted, but reads on until others have its shards.
 _LINGER_S: Final = 15.0
+#: A shorter one would end whenever a machine is busy for a moment.
+_LEAST_LEASE_S: Final = 1.0
 
 
 def member_name() -> str:
     """Return a name for this process among those that share leases, which no other process has."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+def feed_lease_s(lease_s: float) -> float:
+    """Return how long the lease of a feed lasts, seconds.
+
+    It may be short: entries of a feeder that was replaced are refused whatever its lease says, and a feed is not suspended for a
+    new connection.
+
+    Args:
+        lease_s: how long that of a shard lasts.
+    """
+    return min(lease_s, max(_LEAST_LEASE_S, lease_s / 2))
 
 
 def _always() -> bool:
@@ -133,7 +147,7 @@ async def share_feeds(
     feeder: Feeder | None = None
     if feeds is not None:
         taps = {name: recorder.add for name, recorder in (recorders or {}).items()}
-        lease_s = settings.engine.lease_s
+        lease_s = feed_lease_s(settings.engine.lease_s)
         is_read = _always if engine is None else OtherEngines(lambda: engine.ownership.engines > 1)
         name = member_name()
         feeder = Feeder(name, redis, namespace, feeds, lease_s=lease_s, received=received, taps=taps, is_read=is_read)

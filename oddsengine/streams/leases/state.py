@@ -38,8 +38,6 @@ LOOKS: Final = 3
 _MARGIN: Final = 0.1
 #: The entry of a member that is not alive is removed after this many leases.
 _FORGET_AFTER: Final = 30
-#: One that was away for less than this many leases was not removed: its value was lost.
-_NOT_FORGOTTEN: Final = 20
 
 
 class Local(NamedTuple):
@@ -168,7 +166,7 @@ class LeaseState:
                 for member, seen in self._seen.items()
             }
         is_first = self._observed_s == float("-inf")
-        if self._is_patient if is_first else self._was_lost(table, away_s):
+        if self._is_patient if is_first else self._was_lost(table):
             # What has no owner in it may have one.
             self._settled_s = now_s + self._lease_s
             self._doubted = {} if is_first else dict(table.entries)
@@ -183,11 +181,12 @@ class LeaseState:
             if member != self.me:
                 self._see(member, value, now_s)
 
-    def _was_lost(self, table: Table, away_s: float) -> bool:
-        """Check whether the table lacks what we know was written: our value, or the last one of it that was confirmed."""
-        if not table.previous:
-            return away_s < _NOT_FORGOTTEN * self._lease_s
-        return _beat_of(table.previous) < _beat_of(self._acknowledged)
+    def _was_lost(self, table: Table) -> bool:
+        """Check whether the table lacks what we know was written: our value, or the last one of it that was confirmed.
+
+        Others may have removed it, if we were away for long. Then nothing is lost by a lease of doubt: they have what we had.
+        """
+        return not table.previous or _beat_of(table.previous) < _beat_of(self._acknowledged)
 
     def _see(self, member: str, value: bytes, now_s: float) -> None:
         """Note the value of another member. One that is older than what was seen of it is no sign of life."""

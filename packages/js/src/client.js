@@ -2,9 +2,9 @@
 //
 // What it does after each refusal, closing code and loss is one table (recovery.js, docs/protocol.md).
 
-import { apiUrl, askWhy, errorOf, post } from "./http.js";
+import { apiUrl, askWhy, describe, isServed, post } from "./http.js";
 import {
-  ASK_TOKEN, GIVE_UP, RESTART, RESTRAIN, TIMING, Waits, actionOf, codeOfClosing, codeOfError, codeOfStatus, profileOf,
+  ASK_TOKEN, Detour, GIVE_UP, Patience, RESTART, RESTRAIN, TIMING, Waits, actionOf, codeOfClosing, codeOfError, codeOfStatus, profileOf,
 } from "./recovery.js";
 import { OPEN, OddsSocket } from "./socket.js";
 import { EventStreams } from "./sse.js";
@@ -12,10 +12,6 @@ import { Subscriptions } from "./subscriptions.js";
 import { Tokens } from "./tokens.js";
 import { SilenceWatch, watchWake } from "./wake.js";
 
-// So many sockets in a row that a server which answers did not let through are blocked on their way; and for how long event streams
-// take their place.
-const MAX_BLOCKED = 2;
-const SSE_MS = 600_000;
 // Each position of an event stream is a request of its own.
 const SSE_RESUMING = 2;
 
@@ -42,9 +38,8 @@ export class OddsClient {
   #tokens;
   #waits;
   #silence;
-  // sockets in a row that were blocked on their way, and until when event streams take their place
-  #blocked = 0;
-  #sseUntil = 0;
+  #patience;
+  #detour;
   #welcomedAt;
   #authenticating = false;
   #pings = new Map();
@@ -88,7 +83,8 @@ export class OddsClient {
     this.stop();
     this.stopped = false;
     this.#waits = new Waits(this.timing);
-    this.#blocked = this.#sseUntil = 0;
+    this.#patience = new Patience(this.timing);
+    this.#detour = new Detour();
     this.#tokens.refused = undefined;
     this.#unwatch = watchWake((why) => this.#check(why));
     this.#connect();
@@ -177,7 +173,7 @@ export class OddsClient {
   }
 
   get #usesEventStreams() {
-    return this.transport === "sse" || (this.transport === "auto" && Date.now() < this.#sseUntil);
+    return this.transport === "sse" || (this.transport === "auto" && this.#detour.isTaken);
   }
 
   #open(generation) {
@@ -189,7 +185,7 @@ export class OddsClient {
     this.subscriptions.begin();
     if (usesEventStreams) this.subscriptions.restraint.resuming = Math.min(SSE_RESUMING, this.subscriptions.restraint.resuming);
     let opened = false;
-    this.#silence.begin(this.timing.welcomeMs);
+    this.#silence.begin(this.#patience.begin(performance.now()));
     socket.onopen = () => {
       opened = true;
       if (generation === this.#generation) this.#silence.heard();
@@ -207,8 +203,8 @@ export class OddsClient {
       }
       this.#pass(message, refused);
     };
-    socket.onrefused = ({ status, text, retryAfter }) => {
-      if (generation === this.#generation) this.#recover(codeOfStatus(status), describe(status, text), retryAfter);
+    socket.onrefused = (answer) => {
+      if (generation === this.#generation) this.#recover(codeOfStatus(answer.status), describe(answer), answer.retryAfter);
     };
     // Of a handshake that fails, browsers tell both, Node the first only.
     socket.onerror = () => {
@@ -225,20 +221,11 @@ export class OddsClient {
     if (generation !== this.#generation) return;
     this.#disconnect();
     const asking = this.#generation;
-    const answer = await askWhy(this.url, this.timing.welcomeMs);
+    const answer = await askWhy(this.url, this.#patience.limitMs);
     if (asking !== this.#generation) return;
     if (answer === undefined) return this.#recover("unreachable", "no connection");
-    const { status, text, retryAfter } = answer;
-    const isServed = status === 400 || status === 426; // only the upgrade is missing: something on the way keeps sockets off
-    if (isServed) this.#noteBlocked();
-    this.#recover(isServed ? "unreachable" : codeOfStatus(status), describe(status, text), retryAfter);
-  }
-
-  #noteBlocked() {
-    this.#blocked += 1;
-    if (this.#blocked < MAX_BLOCKED) return;
-    this.#blocked = 0;
-    this.#sseUntil = Date.now() + SSE_MS;
+    if (isServed(answer)) this.#detour.blocked();
+    this.#recover(isServed(answer) ? "unreachable" : codeOfStatus(answer.status), describe(answer), answer.retryAfter);
   }
 
   /** Handle a message, and return the channels that it refuses; undefined if it is of no interest to the listener. */
@@ -249,6 +236,7 @@ export class OddsClient {
         this.#silence.heartbeatMs = message.heartbeat_ms;
         this.#silence.heard();
         this.#welcomedAt = performance.now();
+        if (this.socket instanceof OddsSocket) this.#patience.welcomed(this.#welcomedAt);
         this.#authenticating = this.#tokens.current !== undefined;
         if (this.#authenticating) this.#send({ op: "auth", token: this.#tokens.current });
         else this.#begin();
@@ -281,7 +269,7 @@ export class OddsClient {
 
   #pass(message, refused) {
     if (refused === undefined) return;
-    this.#blocked = 0;
+    this.#detour.passed();
     this.listener.message(message);
     for (const channel of refused) this.listener.message({ op: "refused", channel, code: message.code, message: message.message });
     if (message.op === "error") this.#reportError(message, refused);
@@ -316,10 +304,27 @@ export class OddsClient {
     this.socket?.send(message);
   }
 
-  #giveUpSilent() {
-    if (this.#welcomedAt !== undefined) return this.#recover("silence", "no message");
-    this.#noteBlocked();
-    this.#recover("protocol", "no welcome");
+  #lostSilently(text) {
+    this.#patience.fellSilent();
+    this.#recover("silence", text);
+  }
+
+  async #giveUpSilent() {
+    if (this.#welcomedAt !== undefined) return this.#lostSilently("no message");
+    const { quickMs } = this.#patience;
+    const isLongest = this.#patience.timedOut();
+    if (this.socket.readyState === OPEN) {
+      this.#detour.blocked();
+      return this.#recover(isLongest ? "protocol" : "silence", "no welcome"); // what never welcomes us is no gateway
+    }
+    this.#disconnect();
+    if (this.#patience.isDoubtful) {
+      const asking = this.#generation;
+      const answer = await askWhy(this.url, quickMs);
+      if (asking !== this.#generation) return;
+      if (isServed(answer)) this.#detour.blocked();
+    }
+    this.#recover("unreachable", "no answer in time");
   }
 
   /** Check a connection that may be dead: the machine has slept, or is on another network. */
@@ -334,7 +339,7 @@ export class OddsClient {
     if (this.#welcomedAt === undefined) return;
     if (why === "offline" || this.#silence.isLate) this.#silence.note();
     this.ping(() => {});
-    this.#silence.expect(this.timing.probeMs, () => this.#recover("silence", `no answer (${why})`));
+    this.#silence.expect(this.timing.probeMs, () => this.#lostSilently(`no answer (${why})`));
   }
 
   #mark(op) {
@@ -392,8 +397,3 @@ export class OddsClient {
     this.listener.problem({ code, text, retryMs, channels });
   }
 }
-
-const describe = (status, text) => {
-  const { message } = errorOf(text);
-  return `answered ${status}${message === undefined ? "" : ` (${message})`}`;
-};

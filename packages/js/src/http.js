@@ -59,3 +59,12 @@ export async function askWhy(streamUrl, timeoutMs) {
     return undefined;
   }
 }
+
+/** Whether an answer lacks only the upgrade: something on the way keeps sockets off. */
+export const isServed = (answer) => answer?.status === 400 || answer?.status === 426;
+
+/** What a server answered, for people. */
+export function describe({ status, text }) {
+  const { message } = errorOf(text);
+  return `answered ${status}${message === undefined ? "" : ` (${message})`}`;
+}

@@ -49,8 +49,20 @@ export const codeOfError = (code) => (isOf("error", code) ? code : "internal");
 /** How long a client waits, in milliseconds; each as in oddsengine.client.Timing, but for `probeMs`: for the answer to a check. */
 export const TIMING = {
   backoffMs: 100, maxBackoffMs: 5000, steadyRetries: 10, longBackoffMs: 1000, maxLongBackoffMs: 30_000, maxRefusedMs: 10_000,
-  maxAskedMs: 3_600_000, settledAfterMs: 10_000, welcomeMs: 10_000, renewShare: 0.2, renewBeforeMs: 60_000, probeMs: 2000, draw: Math.random,
+  maxAskedMs: 3_600_000, settledAfterMs: 10_000, servedAfterMs: 2000, welcomeMs: 10_000, firstWelcomeMs: 3000, leastWelcomeMs: 1000,
+  renewShare: 0.2, renewBeforeMs: 60_000, probeMs: 2000, draw: Math.random,
 };
+
+// Losses that still count after a connection on which the client was served for a while.
+const FAILURES_OF_SERVED = 2;
+// A connection may take so many times as long as the quickest of the last ones, and how much longer after one that took too long.
+const MARGIN = 4;
+const REMEMBERED = 3;
+const GROWTH = 1.5;
+// So many sockets in a row that a server which answers did not let through are blocked on their way; and for how long event streams
+// take their place.
+const MAX_BLOCKED = 2;
+const SSE_MS = 600_000;
 
 /** Draw a wait between 0 and a limit that doubles with each failure in a row; after a loss it stays at the third doubling for a while. */
 export function backoff(timing, failures, long = false) {
@@ -104,6 +116,7 @@ export class Waits {
   /** Note how long a connection has lasted, milliseconds; undefined if the gateway did not welcome it. */
   ended(lastedMs) {
     if (lastedMs >= this.timing.settledAfterMs) this.#lost = this.#refusals = 0;
+    else if (lastedMs >= this.timing.servedAfterMs) this.#lost = Math.min(this.#lost, FAILURES_OF_SERVED);
   }
 
   /**
@@ -124,5 +137,87 @@ export class Waits {
     else this.#lost += 1;
     // The wait is added, so that all who were refused do not come back in the same moment.
     return Math.min(retryMs ?? 0, this.timing.maxAskedMs) + delay;
+  }
+}
+
+/**
+ * Limits how long a connection may take until the gateway has welcomed the client. The limit is short after a connection that fell
+ * silent, where connections are quick: what its network swallows is soon tried again. One that was closed was closed by somebody,
+ * who may have many to welcome again. The limit grows with each attempt that takes too long, so that one comes about on a slow
+ * network, and at a busy gateway.
+ */
+export class Patience {
+  #tookMs = [];
+  #tooLong = 0;
+  #fellSilent = false;
+  #beganMs = 0;
+
+  constructor(timing) {
+    this.timing = timing;
+  }
+
+  get limitMs() {
+    const { welcomeMs, firstWelcomeMs, leastWelcomeMs } = this.timing;
+    if (!this.#tookMs.length) return this.#grown(firstWelcomeMs, welcomeMs);
+    return this.#grown(Math.max(this.#fellSilent ? leastWelcomeMs : firstWelcomeMs, MARGIN * Math.min(...this.#tookMs)), welcomeMs);
+  }
+
+  #grown(startMs, mostMs) {
+    return Math.min(mostMs, startMs * GROWTH ** Math.min(this.#tooLong, 30));
+  }
+
+  /** Within how long an answer over HTTP shows that sockets are blocked, not that the network is slow. */
+  get quickMs() {
+    return this.limitMs / MARGIN;
+  }
+
+  /** Note that the last connection was lost without a word. */
+  fellSilent() {
+    this.#fellSilent = true;
+  }
+
+  /** Whether nothing is known of the network, or a connection took too long twice: then something may block it. */
+  get isDoubtful() {
+    return !this.#tookMs.length || this.#tooLong > 1;
+  }
+
+  /** Note that a connection is being made. Return how long it may take, and then its first message. */
+  begin(nowMs) {
+    this.#beganMs = nowMs;
+    return this.limitMs;
+  }
+
+  welcomed(nowMs) {
+    this.#tookMs = [...this.#tookMs.slice(1 - REMEMBERED), nowMs - this.#beganMs];
+    this.#tooLong = 0;
+    this.#fellSilent = false;
+  }
+
+  /** Note that a connection took too long. Return whether no other one may take longer. */
+  timedOut() {
+    const isLongest = this.limitMs >= this.timing.welcomeMs;
+    this.#tooLong += 1;
+    return isLongest;
+  }
+}
+
+/** Counts the sockets that something on the way keeps off, and says when event streams take their place. */
+export class Detour {
+  #blocked = 0;
+  #untilMs = 0;
+
+  get isTaken() {
+    return Date.now() < this.#untilMs;
+  }
+
+  blocked() {
+    this.#blocked += 1;
+    if (this.#blocked < MAX_BLOCKED) return;
+    this.#blocked = 0;
+    this.#untilMs = Date.now() + SSE_MS;
+  }
+
+  passed() {
+    this.#blocked = 0;
   }
 }

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import * as odds from "oddsengine";
 import { decode, encode } from "../src/msgpack.js";
-import { TIMING, backoff } from "../src/recovery.js";
+import { BACK_OFF, Detour, Patience, TIMING, Waits, backoff } from "../src/recovery.js";
 import { Subscriptions } from "../src/subscriptions.js";
 import { watchWake } from "../src/wake.js";
 
@@ -51,6 +51,49 @@ test("after a loss the limit stays below a second for ten retries before it grow
   const limits = (count, long) => Array.from({ length: count }, (_, failures) => backoff({ ...TIMING, draw: () => 1 }, failures, long));
   assert.deepEqual(limits(18, false), [100, 200, 400, ...Array(11).fill(800), 1600, 3200, 5000, 5000]);
   assert.deepEqual(limits(6, true), [1000, 2000, 4000, 8000, 16_000, 30_000]);
+});
+
+test("a swallowed handshake is given up soon, and later each time; a slow network is granted what it takes", () => {
+  const limits = (patience, count) => Array.from({ length: count }, () => {
+    const limitMs = Math.round(patience.begin(0));
+    patience.timedOut();
+    return limitMs;
+  });
+  assert.deepEqual(limits(new Patience(TIMING), 5), [3000, 4500, 6750, 10_000, 10_000]);
+  const after = (...tookMs) => {
+    const patience = new Patience(TIMING);
+    for (const ms of tookMs) {
+      patience.begin(0);
+      patience.welcomed(ms);
+    }
+    assert.equal(patience.limitMs, Math.max(3000, 4 * Math.min(...tookMs.slice(-3))), "it was closed: the gateway may be busy");
+    patience.fellSilent();
+    return patience;
+  };
+  assert.deepEqual(limits(after(30), 7), [1000, 1500, 2250, 3375, 5063, 7594, 10_000]);
+  assert.deepEqual(limits(after(20, 1200, 900, 1500), 1), [3600]);
+  const known = after(30);
+  assert.deepEqual([known.timedOut(), known.isDoubtful, known.timedOut(), known.isDoubtful], [false, false, false, true]);
+});
+
+test("a connection that has served for a while is soon replaced", () => {
+  const waits = new Waits({ ...TIMING, draw: () => 1 });
+  const after = (lastedMs) => {
+    waits.ended(lastedMs);
+    return waits.next(BACK_OFF, undefined, false);
+  };
+  assert.deepEqual(Array.from({ length: 15 }, () => after(undefined)).slice(-2), [800, 1600]);
+  assert.deepEqual([after(500), after(2000), after(undefined), after(10_000)], [3200, 400, 800, 100]);
+});
+
+test("event streams take the place of sockets after two in a row that were blocked", () => {
+  const detour = new Detour();
+  detour.blocked();
+  detour.passed();
+  detour.blocked();
+  assert.equal(detour.isTaken, false);
+  detour.blocked();
+  assert.equal(detour.isTaken, true);
 });
 
 test("channels with other options are asked for apart", () => {

@@ -12,7 +12,7 @@ from oddsengine.client.recovery import TABLE, Action
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.clients.following import KINDS, Followers, Options, View, followers, running_node, wait_view
-from tests.support.clients.front import Answer, Close, FallSilent, Front, Refuse, Send, Step, front_of
+from tests.support.clients.front import Answer, Close, FallSilent, Front, Refuse, Send, Step, Swallow, front_of
 from tests.support.credentials import SECRET, a_token, write_key
 from tests.support.service import quick_settings, running_service
 
@@ -115,6 +115,9 @@ async def unreachable(case: Case) -> None:
         async with case.clients.follow(options) as follower:
             view = await wait_view(follower, lambda view: len(view.waits_s) >= 3, "the attempts")
     assert ({"unreachable"}, [0.1, 0.2, 0.4]) == (set(view.codes), view.waits_s[:3])
+    view, front = await case.after(Swallow(), timing={"first_welcome_s": 0.3})
+    assert {"unreachable"} == set(view.codes)
+    assert front.handshakes >= 2
 
 
 async def silent(case: Case) -> None:

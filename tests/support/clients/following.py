@@ -26,6 +26,8 @@ _DRIVER: Final = Path(__file__).with_name("driver.mjs")
 #: Waits before a reconnect are recorded and then cut to this.
 _MAX_WAIT_S: Final = 0.02
 _POLL_S: Final = 0.02
+#: A gateway on a busy machine is not taken for one that does not answer.
+_PATIENT: Final = {"first_welcome_s": 10.0, "least_welcome_s": 10.0}
 
 
 def contents(state: OddsState) -> dict[str, Any]:
@@ -117,7 +119,7 @@ class PythonFollower:
             token=None if options.tokens is None else self._token,
             on_problem=self._note,
             sleep=self._sleep,
-            timing=Timing(**options.timing, draw=lambda _, longest: longest),
+            timing=Timing(**{**_PATIENT, **options.timing}, draw=lambda _, longest: longest),
         )
 
     async def run(self) -> None:
@@ -202,7 +204,7 @@ class JavaScriptFollower:
         """Start the client."""
         timing = {
             name if name == "renew_share" else name.removesuffix("_s") + "_ms": value if name == "renew_share" else value * 1000
-            for name, value in options.timing.items()
+            for name, value in {**_PATIENT, **options.timing}.items()
         }
         await self._node.ask(
             "start",

@@ -32,6 +32,10 @@ class Close(NamedTuple):
     messages: Sequence[dict[str, Any]] = ()
 
 
+class Swallow(NamedTuple):
+    """Answer nothing to a handshake, as behind a network that loses everything."""
+
+
 class Send(NamedTuple):
     """Accept a connection, send a text that may be no message, and keep it open."""
 
@@ -49,7 +53,7 @@ class FallSilent(NamedTuple):
     """Pass everything on until the first snapshot, and nothing after it. The promised heartbeats are frequent."""
 
 
-Step = Answer | Close | Send | Refuse | FallSilent
+Step = Answer | Close | Swallow | Send | Refuse | FallSilent
 
 
 class Front:
@@ -79,6 +83,8 @@ class Front:
         self._last_status = step if isinstance(step, Answer) else None
         if isinstance(step, Answer):
             return _response(step)
+        if isinstance(step, Swallow):
+            await asyncio.Event().wait()
         socket = web.WebSocketResponse(protocols=("odds.v1.json",), max_msg_size=0)
         await socket.prepare(request)
         self.received.append([])
@@ -89,6 +95,7 @@ class Front:
             async for _ in socket:
                 pass
         else:
+            assert not isinstance(step, Swallow)
             await self._relay(request, socket, step)
         return socket
 

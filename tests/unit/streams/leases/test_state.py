@@ -154,7 +154,7 @@ def test_owners_write_themselves_into_a_table_that_was_lost(table: MemoryTable) 
     assert before == (one.held, two.held)
 
 
-@pytest.mark.parametrize("away_s", [0.2, 5.0])
+@pytest.mark.parametrize("away_s", [0.2, 5.0, 100.0])
 @pytest.mark.parametrize("is_moved", [False, True])
 def test_owners_keep_what_they_have_when_an_old_table_comes_back(table: MemoryTable, away_s: float, *, is_moved: bool) -> None:
     """In it, one that has died since owns what they own, or they own what they have handed over."""

@@ -1,0 +1,57 @@
+"""How long a client waits for a connection, and before the next one."""
+
+from __future__ import annotations
+
+from oddsengine.client.connection.backoff import Backoff
+from oddsengine.client.connection.endings import Ending
+from oddsengine.client.connection.patience import Patience
+from oddsengine.client.recovery import Action, Timing
+
+
+def limits(patience: Patience, count: int) -> list[float]:
+    """Return the limits of connections that all take too long."""
+    found = []
+    for _ in range(count):
+        found.append(round(patience.begin(0.0), 2))
+        patience.timed_out()
+    return found
+
+
+def test_a_swallowed_handshake_is_given_up_soon_and_later_each_time() -> None:
+    assert [3.0, 4.5, 6.75, 10.0, 10.0] == limits(Patience(Timing()), 5)
+    quick = Patience(Timing())
+    quick.begin(5.0)
+    quick.welcomed(5.03)
+    assert 3.0 == quick.limit_s, "it was closed: the gateway may be busy"
+    quick.fell_silent()
+    assert [1.0, 1.5, 2.25, 3.38, 5.06, 7.59, 10.0] == limits(quick, 7)
+    assert quick.timed_out(), "no other one may take longer"
+
+
+def test_a_slow_network_is_granted_what_it_takes() -> None:
+    slow = Patience(Timing())
+    for took_s in (1.2, 0.9, 1.5):
+        slow.begin(0.0)
+        slow.welcomed(took_s)
+    slow.fell_silent()
+    assert [3.6, 5.4] == limits(slow, 2)
+    slow.begin(0.0)
+    slow.welcomed(9.0)
+    slow.fell_silent()
+    assert 3.6 == round(slow.limit_s, 2), "one slow connection makes no slow network"
+
+
+def waits(backoff: Backoff, *lasted_s: float | None) -> list[float]:
+    """Return the waits after connections that have lasted for so long."""
+    found = []
+    for each in lasted_s:
+        backoff.connection_ended(each)
+        found.append(backoff.delay_s(Ending("closed", ""), Action.BACK_OFF, with_other_token=False))
+    return found
+
+
+def test_a_connection_that_has_served_for_a_while_is_soon_replaced() -> None:
+    backoff = Backoff(Timing(draw=lambda _, longest: longest))
+    assert [0.1, 0.2, 0.4, 0.8, *[0.8] * 10, 1.6] == waits(backoff, *[None] * 15)
+    assert [3.2, 0.4, 0.8] == waits(backoff, 0.5, 2.0, None)
+    assert [0.1] == waits(backoff, 10.0)

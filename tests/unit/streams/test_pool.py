@@ -1,0 +1,32 @@
+"""How long a pool waits for a connection to Redis that it makes."""
+
+from __future__ import annotations
+
+from oddsengine.streams.clients.pool import ConnectLimit
+
+
+def after(*took_s: float) -> ConnectLimit:
+    """Return the limit after connections that took so long."""
+    limit = ConnectLimit()
+    for each in took_s:
+        limit.note_made(each)
+    return limit
+
+
+def test_a_connection_that_is_swallowed_is_given_up_soon() -> None:
+    assert 0.5 == after(0.01, 0.02).limit_s(1.0)
+
+
+def test_where_it_takes_long_it_may_take_longer() -> None:
+    assert ConnectLimit().limit_s(1.0) is None, "nothing is known of it"
+    assert 1.6 == after(0.01, 0.3, 0.4, 0.2).limit_s(1.0), "of the last three"
+
+
+def test_a_way_that_has_become_slow_is_granted_more_and_more() -> None:
+    limit = after(0.01)
+    limit.note_timeout(10.0)
+    limit.note_timeout(11.0)
+    assert [0.5, 2.0] == [limit.limit_s(now_s) for now_s in (12.0, 26.0)]
+    limit.note_made(2.0)
+    limit.note_timeout(30.0)
+    assert 0.5 == limit.limit_s(30.5), "it starts again"
