@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from oddsengine.common.clock import iso_time
+from oddsengine.common.settings.key_files import load_public_key
 from oddsengine.history.rows.command_rows import NUMBER
 from oddsengine.history.rows.note_rows import NOTES
-from oddsengine.history.verification.checkpoints import key_id, load_public_key
+from oddsengine.history.verification.checkpoints import fingerprint
 from oddsengine.history.verification.verifier import EVER, Verifier
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ async def verify_history(database: Database, key_files: Sequence[Path], since_ms
     Raises:
         OSError, ValueError: if a key can't be loaded.
     """
-    keys = {key_id(key): key for key in map(load_public_key, key_files)}
+    keys = {fingerprint(key): key for key in map(load_public_key, key_files)}
     period = (EVER[0] if since_ms is None else since_ms, EVER[1] if until_ms is None else until_ms)
     columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TextColumn("entries"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-from oddsengine.gateway.quotes.signed_quote import key_id
+from oddsengine.common.settings.key_files import load_public_key, parse_private_key
+from oddsengine.gateway.quotes.signed_quote import thumbprint
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
     from oddsengine.gateway.quotes.settings import QuoteSettings
 
 _log: Final = structlog.get_logger(__name__)
@@ -57,11 +57,11 @@ class QuoteKeys:
         except ValueError as error:
             raise ValueError(f"quotes.{error}") from None
         source = self.settings.signing_key_file or self.settings.signing_key_env
-        signing = _private_key(text.encode(), source) if text else None
-        public = {} if signing is None else {key_id(signing.public_key()): signing.public_key()}
+        signing = parse_private_key(text.encode(), f"quotes: {source}") if text else None
+        public = {} if signing is None else {thumbprint(signing.public_key()): signing.public_key()}
         for file in self.settings.published_keys:
-            key = _public_key(Path(file))
-            public.setdefault(key_id(key), key)
+            key = _published_key(file)
+            public.setdefault(thumbprint(key), key)
         self.signing, self.public = signing, public
         self.kid = next(iter(public), "") if signing is not None else ""
 
@@ -76,28 +76,10 @@ def _modified_ns(file: str) -> int:
         return 0
 
 
-def _private_key(data: bytes, source: str) -> Ed25519PrivateKey:
+def _published_key(file: str) -> Ed25519PublicKey:
     try:
-        key = load_pem_private_key(data, None)
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"quotes: {source}: is no private key of Ed25519 in PEM")  # noqa: TRY004 - the file is wrong, not a type
-    return key
-
-
-def _public_key(file: Path) -> Ed25519PublicKey:
-    """Return the public key of a file with it, or with the private one."""
-    try:
-        data = file.read_bytes()
+        return load_public_key(Path(file))
     except OSError as error:
         raise ValueError(f"quotes.published_keys: {file}: {error.strerror or error}") from None
-    if b"PRIVATE" in data:
-        return _private_key(data, str(file)).public_key()
-    try:
-        key = load_pem_public_key(data)
-    except (ValueError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PublicKey):
-        raise ValueError(f"quotes.published_keys: {file}: is no public key of Ed25519 in PEM")  # noqa: TRY004 - as above
-    return key
+    except ValueError as error:
+        raise ValueError(f"quotes.published_keys: {error}") from None

@@ -124,7 +124,7 @@ _SIGNATURE_ONLY: Final[Any] = {
 }
 
 
-def key_id(key: Ed25519PublicKey) -> str:
+def thumbprint(key: Ed25519PublicKey) -> str:
     """Return the thumbprint of a key (RFC 7638, RFC 8037 appendix A.3), which is its id."""
     canonical = f'{{"crv":"Ed25519","kty":"OKP","x":"{_raw(key)}"}}'
     return base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).rstrip(b"=").decode()

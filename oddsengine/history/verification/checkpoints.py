@@ -13,14 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from oddsengine.history.verification.problems import Problem
 
@@ -78,33 +71,8 @@ def generate_key(path: Path) -> Path:
     return public
 
 
-def load_private_key(path: Path) -> Ed25519PrivateKey:
-    """Load the key that signs. Raises ValueError if it is none, OSError if the file can't be read."""
-    try:
-        key = load_pem_private_key(path.read_bytes(), None)
-    except (TypeError, ValueError):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"{path}: is no private key of Ed25519 in PEM; `oddsengine history keygen` makes one")  # noqa: TRY004 - the file is wrong, not a type
-    return key
-
-
-def load_public_key(path: Path) -> Ed25519PublicKey:
-    """Load the key that signatures are checked with, from a file with it or with the private one; see `load_private_key`."""
-    data = path.read_bytes()
-    if b"PRIVATE" in data:
-        return load_private_key(path).public_key()
-    try:
-        key = load_pem_public_key(data)
-    except ValueError:
-        key = None
-    if not isinstance(key, Ed25519PublicKey):
-        raise ValueError(f"{path}: is no public key of Ed25519 in PEM")  # noqa: TRY004 - the same
-    return key
-
-
-def key_id(key: Ed25519PublicKey) -> str:
-    """Return what a key is called in checkpoints."""
+def fingerprint(key: Ed25519PublicKey) -> str:
+    """Return the first 64 bits of the SHA-256 of a key in hexadecimal, by which checkpoints name it."""
     return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
 
 
@@ -123,7 +91,7 @@ def sign(key: Ed25519PrivateKey, streams: Mapping[str, ShardPosition], before: C
     }
     number = 1 if before is None else before.number + 1
     body = _encode(Checkpoint(number, at_ms, "" if before is None else digest_of_row(before), ends))
-    return CheckpointRow(number, at_ms, key_id(key.public_key()), body, key.sign(body))
+    return CheckpointRow(number, at_ms, fingerprint(key.public_key()), body, key.sign(body))
 
 
 def digest_of_row(row: CheckpointRow) -> str:
@@ -138,7 +106,7 @@ def read_checkpoints(
 
     Args:
         rows: they, by number, from the first one.
-        keys: the keys that may have signed, by their ids.
+        keys: the keys that may have signed, by their fingerprints.
     """
     found: list[Checkpoint] = []
     previous = ""

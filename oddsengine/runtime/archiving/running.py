@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oddsengine.common.clock import CLOCK
+from oddsengine.common.settings.key_files import load_private_key
 from oddsengine.history.archive.archiver import Archiver
 from oddsengine.history.archive.upkeep import Upkeep
-from oddsengine.history.verification.checkpoints import load_private_key
 from oddsengine.runtime.feeding.running import member_name
 from oddsengine.runtime.parts.sole_worker import run_worker
 

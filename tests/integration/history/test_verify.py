@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from oddsengine.common.settings.key_files import load_private_key, load_public_key
 from oddsengine.history.archive.writer import write_batches
 from oddsengine.history.database import claim_installation
 from oddsengine.history.rows.tables import RecordRow, record_digest
 from oddsengine.history.schema.partitions import make_days
-from oddsengine.history.verification.checkpoints import generate_key, key_id, load_private_key, load_public_key
+from oddsengine.history.verification.checkpoints import fingerprint, generate_key
 from oddsengine.history.verification.verifier import Verifier
 from oddsengine.streams.commands.log import CommandLog
 from tests.support.builders import a_command, an_event, an_offer_of
@@ -134,7 +135,7 @@ async def test_every_way_to_tamper_with_a_history_is_found_and_named(
     database: Database, redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path
 ) -> None:
     public = load_public_key(generate_key(tmp_path / "key"))
-    keys = {key_id(public): public}
+    keys = {fingerprint(public): public}
     log = CommandLog(redis, NAMESPACE)
     made = a_command("note", all=True)
     await log.write(made)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from oddsengine.domain.feed_updates import SourceStatus
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from oddsengine.gateway.quotes.settings import QuoteSettings
-from oddsengine.gateway.quotes.signed_quote import SignedQuote, from_jwks, key_id, read_signed, sign
+from oddsengine.gateway.quotes.signed_quote import SignedQuote, from_jwks, read_signed, sign, thumbprint
 from oddsengine.pricing.profiles.profile import Profile
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.credentials import SECRET, a_token, write_key
@@ -106,7 +106,7 @@ async def test_a_signed_quote_can_be_verified_by_anybody_and_checked_later(servi
     assert ["invalid"] == results(await check(service, {"signed": answer["signed"]}, token=gold)), "another brand's price"
     (of_gold,) = await check(service, {"price": 1.9}, token=gold, sign=True)
     assert ("gold", of_gold["price"]) == ((signed := read_signed(of_gold["signed"], published)).profile, signed.price)
-    kid = key_id(KEY.public_key())
+    kid = thumbprint(KEY.public_key())
     longer, expired = (
         sign(SignedQuote(**{**msgspec.to_builtins(quote), **changes}), KEY, kid)
         for changes in ({"price": 2.4}, {"exp": int(now_s) - 1})

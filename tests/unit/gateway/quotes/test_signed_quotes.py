@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from oddsengine.gateway.quotes.keys import QuoteKeys
 from oddsengine.gateway.quotes.settings import QuoteSettings
-from oddsengine.gateway.quotes.signed_quote import InvalidQuote, SignedQuote, from_jwks, key_id, read_signed, sign, to_jwks
+from oddsengine.gateway.quotes.signed_quote import InvalidQuote, SignedQuote, from_jwks, read_signed, sign, thumbprint, to_jwks
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = Ed25519PrivateKey.generate()
-KID = key_id(KEY.public_key())
+KID = thumbprint(KEY.public_key())
 KEYS = {KID: KEY.public_key()}
 QUOTE = SignedQuote(
     market="e1/total/ft/2.5",
@@ -53,7 +53,7 @@ def test_the_key_id_is_the_thumbprint_of_rfc_8037() -> None:
     """Appendix A.3."""
     entry = {"kty": "OKP", "crv": "Ed25519", "kid": "x", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
     (key,) = from_jwks({"keys": [entry]}).values()
-    assert "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k" == key_id(key)
+    assert "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k" == thumbprint(key)
 
 
 def altered(part: int) -> str:
@@ -104,7 +104,7 @@ def test_keys_are_changed_without_a_restart(tmp_path: Path) -> None:
     for file, key in zip(published, (old, new), strict=True):
         file.write_bytes(public_pem(key))
     keys = QuoteKeys(QuoteSettings(signing_key_file=str(signing), published_keys=tuple(map(str, published))))
-    ids = [key_id(key.public_key()) for key in (old, new)]
+    ids = [thumbprint(key.public_key()) for key in (old, new)]
     assert ids == list(keys.public)
     signed = sign(QUOTE, old, keys.kid)
     for content, kid in ((b"half a fi", ids[0]), (pem(new), ids[1])):
