@@ -21,19 +21,19 @@ except ImportError:  # in place
         BuildHookInterface = object
 
 _FOLDER = "oddsengine/common/speedups"
-_FLAGS = ["-O2", "-fPIC", "-shared", "-Wall", "-Wextra"]
+_FLAGS = ["-O2", "-fPIC", "-fvisibility=hidden", "-shared", "-Wall", "-Wextra"]
 
 
 def build(root: Path) -> Path | None:
-    """Compile the module beside its source. Return its path; None, and print why, where that can't be done."""
-    source = root / _FOLDER / "_speedups.c"
-    target = source.with_name("_speedups" + str(sysconfig.get_config_var("EXT_SUFFIX") or ".so"))
+    """Compile the module. Return its path; None, and print why, where that can't be done."""
+    sources = sorted(map(str, (root / _FOLDER / "native").glob("*.c")))
+    target = root / _FOLDER / ("_speedups" + str(sysconfig.get_config_var("EXT_SUFFIX") or ".so"))
     paths = sysconfig.get_paths()
     headers = [f"-I{path}" for path in dict.fromkeys((paths["include"], paths["platinclude"]))]
     built = target.with_suffix(f".{os.getpid()}")
     try:
         # Replaced in one step: a process that has loaded the old one keeps it.
-        command = [*_compiler(), *_FLAGS, *headers, "-o", str(built), str(source)]
+        command = [*_compiler(), *_FLAGS, *headers, "-o", str(built), *sources]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)  # noqa: S603 - the compiler of this Python
         built.replace(target)
     except (OSError, subprocess.SubprocessError) as problem:

@@ -1,4 +1,4 @@
-"""What the module in C does; `_speedups.c` says it of each function in full."""
+"""What the module in C does; `native` says it of each function in full."""
 
 from __future__ import annotations
 
