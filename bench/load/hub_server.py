@@ -10,11 +10,10 @@ import copy
 import json
 import sys
 import time
-from typing import Final
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Final
 
 from bench.load.publisher import build_offer
+from bench.load.serving import serving
 from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.server.app import Gateway
@@ -26,6 +25,9 @@ from oddsengine.runtime.settings import Settings
 from oddsengine.runtime.telemetry.logs import configure_logging
 from oddsengine.runtime.telemetry.metrics import build_registry
 from oddsengine.streams.publisher import encode
+
+if TYPE_CHECKING:
+    from oddsengine.offer.owned_offer import OwnedOffer
 
 #: The same interval as in a gateway.
 _SWEEP_S: Final = 0.02
@@ -41,10 +43,13 @@ async def _serve() -> None:
     replica.stale_since.clear()
     hub = Hub(replica, time.monotonic, lambda: time.time_ns() // 1_000_000)
     gateway = Gateway(hub, build_admission(Settings()), build_registry([]))
-    runner = web.AppRunner(gateway.app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
-    print(runner.addresses[0][1], flush=True)
+    async with serving(gateway.app) as port:
+        print(port, flush=True)
+        await _feed(hub, owner)
+
+
+async def _feed(hub: Hub, owner: OwnedOffer) -> None:
+    """Feed the hub as fast as it can send, between a line `go` on stdin and the next one."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while (await reader.readline()).strip() == b"go":
@@ -57,7 +62,7 @@ async def _serve() -> None:
             batch = owner.commit(now_ms)
             if batch is not None:
                 entry = decode_entry(encode(entry_of(owner, batch)))
-                replica.offers[0].apply(entry)
+                hub.replica.offers[0].apply(entry)
                 hub.staleness.changed(0, [entry])
             # Yield, so that client messages are read and full sockets drain: no client may stay behind for good.
             await asyncio.sleep(0)
@@ -67,7 +72,6 @@ async def _serve() -> None:
                     swept_s = time.monotonic()
                     hub.sweep()
         print(json.dumps({"frames": hub.counters.frames - frames, "seconds": time.monotonic() - start}), flush=True)
-    await runner.cleanup()
 
 
 if __name__ == "__main__":

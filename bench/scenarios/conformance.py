@@ -17,9 +17,12 @@ from aiohttp import web
 from kosoku import FailureError, _caseindex, run_fuzzingclient
 from rich.console import Console
 
+from bench.load.serving import serving
 from bench.reporting.progress import report_progress
 from bench.reporting.row import Row
-from oddsengine.gateway.server.websocket import Control, MessageSocket
+from oddsengine.gateway.server.http_connection import HttpConnection
+from oddsengine.gateway.server.sockets.connection import Content, Control, SocketConnection, Wait
+from oddsengine.gateway.server.sockets.handshake import Upgrade, accept
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -30,20 +33,38 @@ _MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 _PARALLELISM: Final = 4
 
 
-async def echo(request: web.Request) -> web.StreamResponse:
-    """Echo every message unchanged."""
-    socket = MessageSocket((), _MAX_MESSAGE_BYTES)
-    await socket.accept(request)
-    while (content := socket.content(await socket.receive())) is not None:
-        if content is Control.FRAME:
-            continue
-        text = isinstance(content, str)
-        payload = content.encode() if isinstance(content, str) else content
-        transport = socket.transport
-        if transport is not None:
-            transport.write(socket.framing(text=text).wrap(payload))
-    await socket.finish()
-    return socket.response
+class _Echo:
+    """Echoes every message of a socket unchanged."""
+
+    def __init__(self, transport: asyncio.Transport, upgrade: Upgrade) -> None:
+        self._transport = transport
+        self._upgrade = upgrade
+
+    def received(self, content: Content) -> Wait | None:
+        if not isinstance(content, Control):
+            payload = content.encode() if isinstance(content, str) else content
+            self._transport.write(self._upgrade.framing(text=isinstance(content, str)).wrap(payload))
+        return None
+
+    def ended(self) -> None: ...
+
+    def failed(self, problem: Exception) -> None:
+        raise problem
+
+    def lost(self) -> None: ...
+
+
+async def echo(request: web.BaseRequest) -> web.StreamResponse:
+    """Accept a socket and echo its messages."""
+    assert isinstance(request, web.Request)  # noqa: S101 - of an application
+    upgrade = await accept(request, ())
+    http, transport = request.protocol, request.transport
+    if isinstance(http, HttpConnection) and transport is not None:
+        connection = SocketConnection(http, transport, _MAX_MESSAGE_BYTES, is_compressed=upgrade.deflate_bits > 0)
+        connection.hand_to(_Echo(transport, upgrade))
+        http.hand_over(connection)
+        connection.begin()
+    return upgrade.response
 
 
 @asynccontextmanager
@@ -51,13 +72,8 @@ async def echo_server() -> AsyncIterator[str]:
     """Serve `echo`. Yield the address."""
     app = web.Application()
     app.add_routes([web.get("/{anything:.*}", echo)])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with serving(app) as port:
+        yield f"127.0.0.1:{port}"
 
 
 def _patch_driver() -> None:

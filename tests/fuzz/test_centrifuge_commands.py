@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,15 +14,12 @@ from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import SessionLimits
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.dialects.centrifuge.codes import disconnect_code
-from oddsengine.gateway.dialects.centrifuge.dialect import CentrifugeDialect, _Pings
+from oddsengine.gateway.dialects.centrifuge.dialect import CentrifugeDialect
 from oddsengine.gateway.dialects.centrifuge.session import CentrifugeSession
 from oddsengine.gateway.dialects.dialect import CloseSession, SessionAccess
 from oddsengine.gateway.protocol.framing import TEXT
 from tests.fuzz.budget import bounded, share, tried
 from tests.support.hub_harness import Gateway, Wire
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -67,14 +64,14 @@ async def session_of(frames: list[list[str]]) -> None:
     dialect = CentrifugeDialect(gateway.hub, SessionAccess(gateway.hub, admission))
     session = CentrifugeSession("s", wire, TEXT)
     gateway.hub.add(session, await _anonymous(admission))
-    pings = _Pings(gateway.hub, session, 60.0)
-    handle: Callable[[CentrifugeSession, str, _Pings], Any] = dialect._handle_frame
     try:
         for frame in [['{"id":1,"connect":{}}'], *frames]:
             outcome = "handled"
             with bounded():
                 try:
-                    await handle(session, "\n".join(frame), pings)
+                    wait = dialect.receive(session, "\n".join(frame))
+                    if wait is not None:
+                        await wait()
                 except CloseSession as end:
                     outcome = f"closed with {disconnect_code(end.code)}"
             tried["frames of Centrifuge", outcome] += 1
@@ -84,7 +81,7 @@ async def session_of(frames: list[list[str]]) -> None:
                 return
             gateway.publish(e1=2100)
     finally:
-        pings.stop()
+        dialect.ended(session)
 
 
 async def _anonymous(admission: Admission) -> Any:

@@ -43,9 +43,9 @@ class Stream:
 
     async def send(self, session: Session, content: str | bytes) -> str:
         """Send a message. Return what became of it."""
-        request = self.dialect._handle(session, content)
-        if not isinstance(request, int):
-            await self.dialect._authenticate(session, request)
+        wait = self.dialect.receive(session, content)
+        if wait is not None and getattr(wait, "func", None) is not asyncio.sleep:
+            await wait()
         return "handled"
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub.hub import Hub
-    from oddsengine.gateway.server.websocket import MessageSocket
+    from oddsengine.gateway.server.sockets.connection import Content, Wait
+    from oddsengine.gateway.server.sockets.handshake import Upgrade
 
 #: While more than this is unread by a client, its requests are not read either: their answers would pile up here.
 MAX_BACKLOG_BYTES = 64 * 1024
@@ -43,12 +44,25 @@ class Dialect(Protocol):
         """The supported subprotocols, the preferred one first."""
         ...
 
-    def open(self, socket: MessageSocket, transport: asyncio.Transport, access: Access | None, session_id: str) -> Session:
+    @property
+    def too_late(self) -> str:
+        """Why a session is closed that is not introduced in time."""
+        ...
+
+    def open(self, upgrade: Upgrade, transport: asyncio.Transport, access: Access | None, session_id: str) -> Session:
         """Open a session in the hub. Without access it has to authenticate first."""
         ...
 
-    async def converse(self, socket: MessageSocket, session: Session) -> None:
-        """Handle what a client sends until the socket has ended. Raises CloseSession."""
+    def is_introduced(self, session: Session) -> bool:
+        """Check whether a session has sent what it must send in time."""
+        ...
+
+    def receive(self, session: Session, content: Content) -> Wait | None:
+        """Handle a message. Return what must be awaited before the next one. Both raise CloseSession."""
+        ...
+
+    def ended(self, session: Session) -> None:
+        """Release what a session has of the dialect."""
         ...
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.gateway.access.authentication import Unauthorised
 from oddsengine.gateway.access.published_keys import KeysUnavailable
-from oddsengine.gateway.dialects.dialect import BACKLOG_POLL_S, MAX_BACKLOG_BYTES, CloseSession, SessionAccess, count_message
+from oddsengine.gateway.dialects.dialect import CloseSession, SessionAccess, count_message
 from oddsengine.gateway.protocol.client_messages import (
     PROTOCOL_JSON,
     PROTOCOL_MSGPACK,
@@ -19,14 +20,15 @@ from oddsengine.gateway.protocol.client_messages import (
 )
 from oddsengine.gateway.protocol.codes import Close, ErrorCode
 from oddsengine.gateway.protocol.encoders import JSON, MSGPACK
-from oddsengine.gateway.server.websocket import Control
+from oddsengine.gateway.server.sockets.connection import Control
 
 if TYPE_CHECKING:
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.protocol.client_messages import ClientMessage
-    from oddsengine.gateway.server.websocket import MessageSocket
+    from oddsengine.gateway.server.sockets.connection import Content, Wait
+    from oddsengine.gateway.server.sockets.handshake import Upgrade
 
 #: Bad messages a session may send before it is closed.
 MAX_BAD_MESSAGES: Final = 20
@@ -46,51 +48,46 @@ class NativeDialect:
 
     path: Final = "/v1/stream"
     subprotocols: Final = (PROTOCOL_JSON, PROTOCOL_MSGPACK)
+    too_late: Final = "no token in time"
 
     def __init__(self, hub: Hub, sessions: SessionAccess) -> None:
         self._hub = hub
         self._sessions = sessions
 
-    def open(self, socket: MessageSocket, transport: asyncio.Transport, access: Access | None, session_id: str) -> Session:
+    def open(self, upgrade: Upgrade, transport: asyncio.Transport, access: Access | None, session_id: str) -> Session:
         """Open a session in the hub."""
-        encoding = MSGPACK if socket.protocol == PROTOCOL_MSGPACK else JSON
-        return self._hub.open(transport, access, encoding, socket.framing(text=encoding.is_text), session_id)
+        encoding = MSGPACK if upgrade.protocol == PROTOCOL_MSGPACK else JSON
+        return self._hub.open(transport, access, encoding, upgrade.framing(text=encoding.is_text), session_id)
 
-    async def converse(self, socket: MessageSocket, session: Session) -> None:
-        """Handle what a client sends until the socket has ended. Raises CloseSession."""
-        # One coroutine for all waits on the client: each further coroutine costs every socket a frame.
+    def is_introduced(self, session: Session) -> bool:
+        """Check whether a session is authenticated."""
+        return session.access is not None
+
+    def ended(self, session: Session) -> None:
+        """Release nothing."""
+
+    def receive(self, session: Session, content: Content) -> Wait | None:
+        """Handle a message. Return what must be awaited before the next one. Both raise CloseSession."""
+        request = self._decode(session, content)
         if session.access is None:
-            await self._await_authentication(socket, session)
-        # Of a client that is gone, what it has sent is not read to the end: that may take minutes.
-        while not socket.has_ended and session.is_open and not session.transport.is_closing():
-            while session.backlog() > MAX_BACKLOG_BYTES and not session.transport.is_closing():  # noqa: ASYNC110
-                await asyncio.sleep(BACKLOG_POLL_S)
-            # No local holds the message: each socket would keep its last one while it waits for the next.
-            request = self._handle(session, socket.content(await socket.receive()))
-            if isinstance(request, Authenticate):
-                await self._authenticate(session, request)
-            elif request > _FEW_CHANNELS:
-                await asyncio.sleep(request / _CHANNELS_PER_S)
-        await socket.finish()
+            return self._introduce(session, content, request)
+        if isinstance(request, Authenticate):
+            return partial(self._authenticate, session, request)
+        if request is None:
+            return None
+        self._hub.handle(session, request)
+        named = len(request.channels) if isinstance(request, Subscribe | Unsubscribe) else 0
+        return partial(asyncio.sleep, named / _CHANNELS_PER_S) if named > _FEW_CHANNELS else None
 
-    async def _await_authentication(self, socket: MessageSocket, session: Session) -> None:
-        """Wait for a valid token as the first message."""
-        request: ClientMessage | None = None
-        try:
-            async with asyncio.timeout(self._sessions.timeout_s):
-                while request is None:
-                    content = socket.content(await socket.receive())
-                    if content is None:
-                        await socket.finish()
-                        raise CloseSession(Close.UNAUTHORISED, "a token is required first")
-                    request = self._decode(session, content)
-                    if content is Control.FRAME:
-                        self._count_bad_message(session)
-        except TimeoutError:
-            raise CloseSession(Close.AUTH_TIMEOUT, "no token in time") from None
-        if not isinstance(request, Authenticate):
+    def _introduce(self, session: Session, content: Content, request: ClientMessage | None) -> Wait | None:
+        """Handle what comes before a valid token: only bad messages may, and control frames count as such."""
+        if isinstance(request, Authenticate):
+            return partial(self._authenticate, session, request)
+        if request is not None:
             raise CloseSession(Close.UNAUTHORISED, "a token is required first")
-        await self._authenticate(session, request)
+        if content is Control.FRAME:
+            self._count_bad_message(session)
+        return None
 
     async def _authenticate(self, session: Session, request: Authenticate) -> None:
         try:
@@ -109,16 +106,7 @@ class NativeDialect:
             raise
         self._hub.authenticated(session, request.id)
 
-    def _handle(self, session: Session, content: str | bytes | Control | None) -> Authenticate | int:
-        """Handle a message. Return how many channels it names. A token is returned instead: it takes time to verify."""
-        request = None if content is None or not session.is_open else self._decode(session, content)
-        if isinstance(request, Authenticate):
-            return request
-        if request is not None:
-            self._hub.handle(session, request)
-        return len(request.channels) if isinstance(request, Subscribe | Unsubscribe) else 0
-
-    def _decode(self, session: Session, content: str | bytes | Control) -> ClientMessage | None:
+    def _decode(self, session: Session, content: Content) -> ClientMessage | None:
         """Decode a message. Return None for a control frame, and for a bad message, which is answered with an error."""
         hub = self._hub
         count_message(hub, session, asyncio.get_running_loop().time())

@@ -26,8 +26,8 @@ from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.server.connections import Connections
 from oddsengine.gateway.server.event_stream_endpoint import EventStreamEndpoint
 from oddsengine.gateway.server.rest import RestApi
+from oddsengine.gateway.server.sockets.endpoint import WebSocketEndpoint
 from oddsengine.gateway.server.timeouts import HandshakeTimeouts
-from oddsengine.gateway.server.websocket_endpoint import WebSocketEndpoint
 from oddsengine.gateway.web import CONTENT_TYPES, PAGE_FILES, PAGES, page_file
 
 if TYPE_CHECKING:

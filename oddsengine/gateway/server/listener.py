@@ -12,7 +12,7 @@ import aiofastnet
 import structlog
 
 from oddsengine.common.tasks import end_tasks
-from oddsengine.gateway.server.http_connection import HttpConnection
+from oddsengine.gateway.server.http_connection import Accepted, HttpConnection
 
 if TYPE_CHECKING:
     import ssl
@@ -225,7 +225,7 @@ class Acceptor:
         """Handle bytes of an HTTP request."""
         self._timeouts.received(connection)
 
-    def unmasked(self, _connection: HttpConnection) -> None:
+    def unmasked(self, _connection: Accepted) -> None:
         """Count an unmasked frame."""
         self.unmasked_frames += 1
 
@@ -237,9 +237,10 @@ class Acceptor:
         """Count an error that nothing expected."""
         self._errors.note("connection", problem)
 
-    def lost(self, connection: HttpConnection) -> None:
+    def lost(self, connection: Accepted) -> None:
         """Stop counting a connection."""
-        self._timeouts.forget(connection)
+        if isinstance(connection, HttpConnection):
+            self._timeouts.forget(connection)
         self._release(connection.address)
 
 

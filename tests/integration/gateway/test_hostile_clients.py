@@ -8,7 +8,6 @@ import gc
 import random
 import socket
 import struct
-import weakref
 import zlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,8 @@ from websockets.exceptions import ConnectionClosed
 
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.fanout.session import Session
+from oddsengine.gateway.server.http_connection import HttpConnection
+from oddsengine.gateway.server.sockets.connection import SocketConnection
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.service import RunningService, quick_settings, running_service, wait_until
 from tests.support.subscribers import Steady, assert_equal_to_snapshot, subscribers_running
@@ -148,14 +149,20 @@ async def test_a_broken_connection_is_freed_without_the_garbage_collector() -> N
         try:
             reader, writer = await raw(service)
             await wait_until(lambda: len(service.hub.sessions) == 2, "the session")
-            held = weakref.WeakSet(each for each in gc.get_objects() if isinstance(each, web.WebSocketResponse))
-            assert 2 == len(held)
+            assert 2 == len(kept_sockets())
             assert b"welcome" in await reader.read(1000)
             writer.transport.abort()
             await wait_until(lambda: len(service.hub.sessions) == 1, "the end of all sessions")
-            await wait_until(lambda: len(held) == 1, "release of the connection")
+            await wait_until(lambda: len(kept_sockets()) == 1, "release of the connection")
         finally:
             gc.enable()
+
+
+def kept_sockets() -> list[SocketConnection]:
+    """Return the sockets that are in memory; none of them has left a request or an HTTP connection behind."""
+    objects = gc.get_objects()
+    assert [] == [each for each in objects if isinstance(each, web.BaseRequest | HttpConnection)]
+    return [each for each in objects if isinstance(each, SocketConnection)]
 
 
 def malformed(seed: random.Random) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from oddsengine import __version__
@@ -14,7 +15,7 @@ from oddsengine.gateway.dialects.centrifuge.codes import Disconnect
 from oddsengine.gateway.dialects.centrifuge.messages import BadCommand, Command, Options, Refresh, Subscribe, decode_command
 from oddsengine.gateway.dialects.centrifuge.positions import digest_of, position_for, recover
 from oddsengine.gateway.dialects.centrifuge.session import CentrifugeSession
-from oddsengine.gateway.dialects.dialect import BACKLOG_POLL_S, MAX_BACKLOG_BYTES, CloseSession, SessionAccess, count_message
+from oddsengine.gateway.dialects.dialect import CloseSession, SessionAccess, count_message
 from oddsengine.gateway.protocol import client_messages as native
 from oddsengine.gateway.protocol.codes import Close
 from oddsengine.gateway.protocol.delivery import DeliveryOptions
@@ -22,10 +23,13 @@ from oddsengine.gateway.state.replica import UnknownChannel
 from oddsengine.streams.positions import encode_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub.hub import Hub
-    from oddsengine.gateway.server.websocket import MessageSocket
+    from oddsengine.gateway.server.sockets.connection import Content, Wait
+    from oddsengine.gateway.server.sockets.handshake import Upgrade
 
 #: An SDK gives a connection up that was sent no ping for so long and ten seconds more.
 PING_S: Final = 25
@@ -48,50 +52,43 @@ class CentrifugeDialect:
 
     path: Final = "/connection/websocket"
     subprotocols: Final = ("centrifuge-json",)
+    too_late: Final = "stale: not connected in time"
 
     def __init__(self, hub: Hub, sessions: SessionAccess, ping_s: int = PING_S) -> None:
         self._hub = hub
         self._sessions = sessions
         self._ping_s = ping_s
 
-    def open(self, socket: MessageSocket, transport: asyncio.Transport, access: Access | None, session_id: str) -> Session:
+    def open(self, upgrade: Upgrade, transport: asyncio.Transport, access: Access | None, session_id: str) -> Session:
         """Open a session in the hub."""
-        return self._hub.add(CentrifugeSession(session_id, transport, socket.framing()), access)
+        return self._hub.add(CentrifugeSession(session_id, transport, upgrade.framing()), access)
 
-    async def converse(self, socket: MessageSocket, session: Session) -> None:
-        """Handle what a client sends until the socket has ended. Raises CloseSession."""
-        assert isinstance(session, CentrifugeSession)  # noqa: S101 - `open` has made it
-        pings = _Pings(self._hub, session, self._ping_s)
-        now_s = asyncio.get_running_loop().time
-        deadline_s = now_s() + self._sessions.timeout_s
-        try:
-            while not socket.has_ended and session.is_open and not session.transport.is_closing():
-                while session.backlog() > MAX_BACKLOG_BYTES and not session.transport.is_closing():  # noqa: ASYNC110
-                    await asyncio.sleep(BACKLOG_POLL_S)
-                if session.is_connected:
-                    received = await socket.receive()
-                else:
-                    try:
-                        async with asyncio.timeout_at(deadline_s):
-                            received = await socket.receive()
-                    except TimeoutError:
-                        raise CloseSession(Close.AUTH_TIMEOUT, "stale: not connected in time") from None
-                content = socket.content(received)
-                if isinstance(content, str):
-                    await self._handle_frame(session, content, pings)
-                elif isinstance(content, bytes):
-                    raise CloseSession(Disconnect.INAPPROPRIATE_PROTOCOL, "this is the JSON protocol: text only")
-                else:
-                    count_message(self._hub, session, now_s())
-                del received, content  # each socket would keep its last one while it waits for the next
-            await socket.finish()
-        finally:
-            pings.stop()
+    def is_introduced(self, session: Session) -> bool:
+        """Check whether a session has sent its first command."""
+        return _own(session).is_connected
 
-    async def _handle_frame(self, session: CentrifugeSession, frame: str, pings: _Pings) -> None:
+    def ended(self, session: Session) -> None:
+        """Send a session no more pings."""
+        timer = _own(session).next_ping
+        if timer is not None:
+            timer.cancel()
+
+    def receive(self, session: Session, content: Content) -> Wait | None:
+        """Handle a message. Return what must be awaited before the next one. Both raise CloseSession."""
+        if isinstance(content, str):
+            waits = self._handle_frame(_own(session), content)
+            first = next(waits, None)
+            return None if first is None else partial(_await_all, first, waits)
+        if isinstance(content, bytes):
+            raise CloseSession(Disconnect.INAPPROPRIATE_PROTOCOL, "this is the JSON protocol: text only")
+        count_message(self._hub, session, asyncio.get_running_loop().time())
+        return None
+
+    def _handle_frame(self, session: CentrifugeSession, frame: str) -> Iterator[Wait]:
+        """Handle the commands of a frame. Yield what must be awaited before the next one."""
         for number, line in enumerate(frame.split("\n"), 1):
             if not number % _COMMANDS_PER_TURN:
-                await asyncio.sleep(_COMMANDS_PER_TURN / _COMMANDS_PER_S)
+                yield partial(asyncio.sleep, _COMMANDS_PER_TURN / _COMMANDS_PER_S)
             if not line or not session.is_open:
                 continue
             count_message(self._hub, session, asyncio.get_running_loop().time())
@@ -101,12 +98,12 @@ class CentrifugeDialect:
                 self._hub.counters.bad_messages += 1
                 raise CloseSession(Close.BAD_MESSAGE, f"bad request: {problem}") from None
             if not session.is_connected:
-                await self._connect(session, command)
-                pings.start()
-            else:
-                await self._handle(session, command)
+                yield partial(self._connect, session, command)
+            elif (wait := self._handle(session, command)) is not None:
+                yield wait
 
-    async def _handle(self, session: CentrifugeSession, command: Command) -> None:
+    def _handle(self, session: CentrifugeSession, command: Command) -> Wait | None:
+        """Handle a command. Return what must be awaited before the next one."""
         number = command.id
         if command.is_pong:
             session.is_ponged = True
@@ -115,13 +112,14 @@ class CentrifugeDialect:
         elif command.unsubscribe is not None:
             self._hub.handle(session, native.Unsubscribe(id=number, channels=[command.unsubscribe.channel]))
         elif command.refresh is not None:
-            await self._refresh(session, number, command.refresh)
+            return partial(self._refresh, session, number, command.refresh)
         elif command.ping is not None:
             self._hub.handle(session, native.Ping(id=number))
         elif command.connect is not None:
             raise CloseSession(Close.BAD_MESSAGE, "bad request: connected already")
         else:  # publish, presence, history, rpc ..
             session.fail(number, codes.NOT_AVAILABLE)
+        return None
 
     async def _connect(self, session: CentrifugeSession, command: Command) -> None:
         """Handle the first command."""
@@ -136,6 +134,7 @@ class CentrifugeDialect:
         session.is_connected = True
         client = {"client": session.session_id, "version": f"oddsengine {__version__}", "ping": self._ping_s, "pong": True}
         session.answer(command.id, connect={**client, **_expiry(session.access)})
+        self._schedule_ping(session)
 
     async def _refresh(self, session: CentrifugeSession, number: int, request: Refresh) -> None:
         if await self._replace(session, number, request.token) and session.access is not None:
@@ -188,37 +187,12 @@ class CentrifugeDialect:
             ),
         )
 
+    def _schedule_ping(self, session: CentrifugeSession) -> None:
+        session.next_ping = asyncio.get_running_loop().call_later(self._ping_s, self._ping, session)
 
-class _Pings:
-    """Sends a session pings, and closes it if one was not answered before the next.
-
-    Args:
-        hub: closes it.
-        session: the session.
-        interval_s: how often.
-    """
-
-    def __init__(self, hub: Hub, session: CentrifugeSession, interval_s: float) -> None:
-        self._hub = hub
-        self._session = session
-        self._interval_s = interval_s
-        self._timer: asyncio.TimerHandle | None = None
-
-    def start(self) -> None:
-        """Send the first one in an interval. No-op if it was called before, or if the session is not connected yet."""
-        if self._timer is None and self._session.is_connected:
-            self._schedule()
-
-    def stop(self) -> None:
-        """Send none any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _schedule(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._ping)
-
-    def _ping(self) -> None:
-        session = self._session
+    def _ping(self, session: CentrifugeSession) -> None:
+        """Send a session a ping, or close it if the last one was not answered."""
+        session.next_ping = None
         if not session.is_open or session.transport.is_closing():
             return
         if session.backlog():
@@ -228,7 +202,18 @@ class _Pings:
         else:
             self._hub.end(session, Disconnect.NO_PONG, "no pong")
             return
-        self._schedule()
+        self._schedule_ping(session)
+
+
+def _own(session: Session) -> CentrifugeSession:
+    assert isinstance(session, CentrifugeSession)  # noqa: S101 - `open` has made it
+    return session
+
+
+async def _await_all(first: Wait, others: Iterator[Wait]) -> None:
+    await first()
+    for wait in others:
+        await wait()
 
 
 def _expiry(access: Access) -> dict[str, bool | int]:

@@ -55,7 +55,7 @@ class CentrifugeSession(Session):
         framing: the negotiated one.
     """
 
-    __slots__ = ("is_connected", "is_ponged", "subscribing")
+    __slots__ = ("is_connected", "is_ponged", "next_ping", "subscribing")
 
     def __init__(self, session_id: str, transport: asyncio.Transport, framing: Framing) -> None:
         # Audiences of one dialect share frames, and none with another: the dialect is part of the framing.
@@ -64,6 +64,8 @@ class CentrifugeSession(Session):
         self.is_connected = False
         #: whether the last ping was answered
         self.is_ponged = True
+        #: sends the next ping; None before the first command
+        self.next_ping: asyncio.TimerHandle | None = None
         #: command -> what to answer if its channel resumes, and if not
         self.subscribing: dict[int, dict[bool, StreamPosition]] = {}
 

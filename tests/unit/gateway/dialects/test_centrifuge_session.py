@@ -10,8 +10,7 @@ from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import Access, Role, SessionLimits
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
-from oddsengine.gateway.dialects.centrifuge.dialect import CentrifugeDialect, _Pings
-from oddsengine.gateway.dialects.centrifuge.messages import decode_command
+from oddsengine.gateway.dialects.centrifuge.dialect import CentrifugeDialect
 from oddsengine.gateway.dialects.centrifuge.session import CentrifugeSession
 from oddsengine.gateway.dialects.dialect import SessionAccess
 from oddsengine.gateway.protocol.codes import Close
@@ -33,7 +32,9 @@ class Sdk:
 
     async def send(self, command: str) -> list[Any]:
         """Send a command. Return what was written since the last one."""
-        await self.dialect._handle(self.session, decode_command(command))
+        wait = self.dialect.receive(self.session, command)
+        if wait is not None:
+            await wait()
         return self.wire.messages()
 
 
@@ -122,15 +123,15 @@ async def test_heartbeats_are_pings_in_the_promised_interval_that_must_be_answer
     gateway.now_s = 100.0
     gateway.hub.heartbeat()
     assert [] == sdk.wire.messages()
-    pings = _Pings(gateway.hub, sdk.session, 0.0)
     for _ in range(2):
-        pings._ping()
-        pings.stop()
+        sdk.dialect._ping(sdk.session)
+        sdk.dialect.ended(sdk.session)
         assert [{}] == sdk.wire.messages()
         await sdk.send("{}")
-    pings._ping()
-    pings._ping()
-    pings.stop()
+    sdk.dialect._ping(sdk.session)
+    sdk.dialect.ended(sdk.session)
+    sdk.dialect._ping(sdk.session)
+    sdk.dialect.ended(sdk.session)
     assert not sdk.session.is_open
     assert (3012).to_bytes(2, "big") in sdk.wire.written
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.gateway.server.websocket import close_reply
+from oddsengine.gateway.server.sockets.connection import close_reply
 
 #: RFC 6455, section 7.4: reserved, or only for reporting a closing that had no code.
 _NEVER_SENT = (1004, 1005, 1006, 1015)
