@@ -17,24 +17,24 @@ from oddsengine.gateway.fanout.outbox import Outbox
 from oddsengine.gateway.fanout.scheduler import Scheduler
 from oddsengine.gateway.fanout.session import Subscription
 from oddsengine.gateway.hub.flush import Flush
+from oddsengine.gateway.hub.pending import batch_of
 from oddsengine.gateway.hub.states import AT_REST, INTERRUPTIBLE, WRITING, DispatchMachine, DispatchState, Trigger
-from oddsengine.gateway.protocol.server_messages import Live, Stale
 from oddsengine.gateway.recovery.catch_up import NO_POSITION, CatchUp
 from oddsengine.gateway.recovery.slow_consumers import SlowConsumers
 from oddsengine.gateway.recovery.snapshot_cache import SnapshotCache
-from oddsengine.gateway.state.flush_changes import from_changes, from_entries
+from oddsengine.gateway.state.flush_changes import from_changes
 from oddsengine.gateway.state.price_history import PriceHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from oddsengine.domain.changes import Changes
+    from oddsengine.gateway.fanout.audience import Audience
     from oddsengine.gateway.fanout.counters import GatewayCounters
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub.settings import HubSettings
     from oddsengine.gateway.protocol.chunking import Content
     from oddsengine.gateway.protocol.delivery import DeliveryOptions
-    from oddsengine.gateway.state.flush_changes import FlushChanges
     from oddsengine.gateway.state.replica import At, Channel, Replica
     from oddsengine.offer.entries.entry import Entry
     from oddsengine.streams.positions import Position
@@ -228,18 +228,7 @@ class Dispatcher:
         A channel of several shards is live again once all of them are. Sessions that were last sent the same are sent nothing.
         """
         self.flush_now()
-        for audience in self._audiences:
-            if shard not in audience.channel.shards:
-                continue
-            name, options = audience.channel.name, audience.options
-            since_ms = self.replica.channel_stale_since(audience.channel)
-            is_stale = since_ms is not None
-            members = [session for session in audience.members if session.subscriptions[name].sent_stale is not is_stale]
-            if members:
-                message = Live(name) if since_ms is None else Stale(name, since_ms)
-                self._outbox.write(members, options.framing.wrap(options.encoding.value(message)))
-                for session in members:
-                    session.subscriptions[name].sent_stale = is_stale
+        self._catch_up.announce_staleness(shard)
         self._outbox.detach_slow()
 
     def flush_now(self) -> None:
@@ -259,23 +248,18 @@ class Dispatcher:
             changes: what changed since the dispatched position.
             ts_ms: when they were published, Unix milliseconds.
         """
-        offer, dispatched = self.replica.offers[shard], self._dispatched[shard]
-        if offer.has_diff_since(dispatched.epoch, dispatched.seq):
+        offer = self.replica.offers[shard]
+        if self._has_diff(shard):
             # What has left the offer in entries that were not dispatched would stay open for whoever has it.
-            changes.removals += offer.removals_since(dispatched.seq)
-        self._start(shard, from_changes(changes, offer), ts_ms)
+            changes.removals += offer.removals_since(self._dispatched[shard].seq)
+        self._start(DeltaBatch(shard, from_changes(changes, offer), ts_ms, self.replica.position(shard)))
 
-    def _start(self, shard: int, changes: FlushChanges, ts_ms: int, suspended_ms: int | None = None, since_ms: int = 0) -> None:
-        """Start to write changes; see `DeltaBatch`."""
-        position = self.replica.position(shard)
-        if not changes:
-            self._dispatched[shard] = position
-            if self._machine.state in AT_REST:
-                self._outbox.delivered[shard] = position
-                self._supersede()
+    def _start(self, whole: DeltaBatch) -> None:
+        """Start to write changes."""
+        batches = self._batches(whole)
+        if not batches:
+            self._supersede()
             return
-        whole = DeltaBatch(shard, changes, ts_ms, position, suspended_ms, since_ms)
-        batches = split(whole, self._dispatched[shard], self._thresholds.suspensions_per_batch)
         self._machine.move(Trigger.FLUSH if self._machine.state in AT_REST else Trigger.OVERTAKE)
         flush = self._flush
         if self._machine.state is DispatchState.INTERRUPTED:
@@ -284,25 +268,46 @@ class Dispatcher:
         flush.put_first(batches)
         self._encode_batch()
 
+    def _batches(self, whole: DeltaBatch) -> list[DeltaBatch]:
+        """Split changes into batches; none if there are no changes, so that all sessions have them."""
+        if whole.changes:
+            return split(whole, self._dispatched[whole.shard], self._thresholds.suspensions_per_batch)
+        self._dispatched[whole.shard] = whole.at
+        if self._machine.state in AT_REST:
+            self._outbox.delivered[whole.shard] = whole.at
+        return []
+
     # -- the flush in progress ------------------------------------------------------------------------------------
+
+    def _flush_pending(self) -> None:
+        """Dispatch what waits of all shards in one flush: a session is sent all of it but the suspensions in one write."""
+        for shard in [shard for shard in self._pending if not self._has_diff(shard)]:
+            self.replaced(shard)
+        batches = [batch for shard in list(self._pending) for batch in self._batches(self._take_pending(shard))]
+        if not batches:
+            self._supersede()
+            return
+        self._machine.move(Trigger.FLUSH)
+        self._flush.put_first(sorted(batches, key=lambda batch: batch.suspended_ms is None))
+        self._encode_batch()
 
     def _flush_shard(self, shard: int) -> None:
         """Dispatch what changed in a shard since its dispatched position."""
-        entries = self._pending.pop(shard)
-        offer = self.replica.offers[shard]
-        dispatched = self._dispatched[shard]
-        if not offer.has_diff_since(dispatched.epoch, dispatched.seq):
+        if self._has_diff(shard):
+            self._start(self._take_pending(shard))
+        else:
             self.replaced(shard)
-            return
-        # The entries are the diff, unless the snapshot that was loaded already had some of them.
-        are_the_diff = dispatched.seq + len(entries) == offer.seq and dispatched.seq >= offer.loaded_seq
-        changes = from_entries(entries, offer) if are_the_diff else from_changes(offer.changes_since(dispatched.seq), offer)
-        suspended_ms: int | None = None
-        if changes.urgent:
-            suspended_ms = next((entry.ts_ms for entry in entries if entry.urgent), entries[0].ts_ms)
+
+    def _has_diff(self, shard: int) -> bool:
+        dispatched = self._dispatched[shard]
+        return self.replica.offers[shard].has_diff_since(dispatched.epoch, dispatched.seq)
+
+    def _take_pending(self, shard: int) -> DeltaBatch:
+        """Return what changed in a shard since its dispatched position, which does not wait any more."""
         # Batches of this shard that were not encoded yet are part of the changes: the dispatched position is before them.
         self._flush.drop(shard)
-        self._start(shard, changes, entries[-1].ts_ms, suspended_ms, entries[0].ts_ms)
+        entries, offer = self._pending.pop(shard), self.replica.offers[shard]
+        return batch_of(shard, entries, offer, self._dispatched[shard], self.replica.position(shard))
 
     def _next_batch(self) -> None:
         if self._flush.batches:
@@ -313,19 +318,22 @@ class Dispatcher:
             self._complete()
 
     def _encode_batch(self) -> None:
-        """Encode the next batch for every audience, and start to write it."""
+        """Encode the next batch for every audience, with those that share its writes, and start to write them."""
         flush = self._flush
-        batch = flush.batches.popleft()
-        before = dict(self._dispatched)
-        self._dispatched[batch.shard] = batch.at
-        # Not the replica's positions: it may be ahead in other shards.
-        now = dict(self._dispatched)
-        offer = self.replica.offers[batch.shard]
-        encoder = DeltaEncoder(offer, batch, self._audiences, now, before, self._thresholds.chunks)
-        flush.start(batch, encoder.frames(self._counters, self._clock()))
-        has_suspensions = batch.suspended_ms is not None
+        batches = flush.take()
+        due: list[tuple[Audience[Session], bytes]] = []
+        for batch in batches:
+            before = dict(self._dispatched)
+            self._dispatched[batch.shard] = batch.at
+            # Not the replica's positions: it may be ahead in other shards.
+            now = dict(self._dispatched)
+            offer = self.replica.offers[batch.shard]
+            encoder = DeltaEncoder(offer, batch, self._audiences, now, before, self._thresholds.chunks)
+            due += encoder.frames(self._counters, self._clock())
+        flush.start(batches, due)
+        has_suspensions = batches[0].suspended_ms is not None
         self._machine.move(Trigger.SUSPENSIONS_ENCODED if has_suspensions else Trigger.ENCODED)
-        if not has_suspensions and len(batch.changes.markets) > self._thresholds.large_flush:
+        if not has_suspensions and sum(len(batch.changes.markets) for batch in batches) > self._thresholds.large_flush:
             self._scheduler.yield_to_loop()
         else:
             self._resume()
@@ -342,13 +350,15 @@ class Dispatcher:
         elif state not in AT_REST:
             self._next_batch()
         while self._machine.state is DispatchState.DEFERRED:
-            self._flush_shard(next(iter(self._pending)))
+            self._flush_pending()
 
     def _complete_batch(self) -> None:
         """Move the delivered positions, and detach the sessions that do not keep up."""
         flush, outbox = self._flush, self._outbox
         remainder = flush.remainder()
-        if (batch := flush.batch) is not None and batch.since_ms:
+        for batch in flush.batches_written:
+            if not batch.since_ms:
+                continue
             self._counters.publish_to_socket_seconds.observe(max(0, self._now_ms() - batch.since_ms) / 1000)
             if self.trace is not None:
                 self.trace(batch.shard, batch.at, batch.since_ms, len(flush.broadcast))

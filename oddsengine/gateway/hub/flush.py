@@ -24,19 +24,19 @@ class Flush:
     Attributes:
         batches: what is still to be encoded, in order.
         moved: sessions that joined or left an audience since it began: they may have seen what is in it already, and more.
-        broadcast: the batch that is written.
-        batch: that batch; None if nothing is written.
-        suspended_ms: when the suspensions in it were published, Unix milliseconds; None without any.
+        broadcast: what is written.
+        batches_written: the batches that it writes, each of another shard.
+        suspended_ms: when the suspensions in them were published, Unix milliseconds; None without any.
         callbacks: to be called once it is complete.
     """
 
-    __slots__ = ("_undelivered", "batch", "batches", "broadcast", "callbacks", "moved", "suspended_ms")
+    __slots__ = ("_undelivered", "batches", "batches_written", "broadcast", "callbacks", "moved", "suspended_ms")
 
     def __init__(self) -> None:
         self.batches: deque[DeltaBatch] = deque()
         self.moved: set[Session] = set()
         self.broadcast: Broadcast[Session] = _NOTHING
-        self.batch: DeltaBatch | None = None
+        self.batches_written: list[DeltaBatch] = []
         self.suspended_ms: int | None = None
         self.callbacks: dict[Callable[[], None], None] = {}
         #: what an interrupted broadcast still owes to sessions
@@ -48,7 +48,7 @@ class Flush:
         self.callbacks.clear()
         self.moved.clear()
         self.broadcast = _NOTHING
-        self.batch = None
+        self.batches_written = []
         self.suspended_ms = None
         return callbacks
 
@@ -61,15 +61,27 @@ class Flush:
         if self.batches:
             self.batches = deque([batch for batch in self.batches if batch.shard != shard])
 
-    def start(self, batch: DeltaBatch, due: list[tuple[Audience[Session], bytes]]) -> None:
-        """Start to write a batch, together with what an interrupted broadcast still owes.
+    def take(self) -> list[DeltaBatch]:
+        """Take what is written next: a batch, with those without suspensions of other shards that follow one without."""
+        taken = [self.batches.popleft()]
+        shards = {taken[0].shard}
+        while taken[0].suspended_ms is None and self.batches:
+            batch = self.batches[0]
+            if batch.suspended_ms is not None or batch.shard in shards:
+                break
+            shards.add(batch.shard)
+            taken.append(self.batches.popleft())
+        return taken
+
+    def start(self, batches: list[DeltaBatch], due: list[tuple[Audience[Session], bytes]]) -> None:
+        """Start to write batches, together with what an interrupted broadcast still owes.
 
         Args:
-            batch: the batch.
-            due: what each audience is sent of it.
+            batches: the batches.
+            due: what each audience is sent of them, in their order.
         """
-        self.batch = batch
-        self.suspended_ms = batch.suspended_ms
+        self.batches_written = batches
+        self.suspended_ms = batches[0].suspended_ms
         undelivered = self._undelivered
         if len(due) == 1 and not undelivered:
             ((audience, framed),) = due

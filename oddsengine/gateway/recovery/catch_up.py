@@ -116,6 +116,21 @@ class CatchUp:
         message = Live(channel.name) if since is None else Stale(channel.name, since)
         session.send(message, self._scheduler.clock())
 
+    def announce_staleness(self, shard: int) -> None:
+        """Send `stale` or `live` to the audiences of a shard, but not to sessions that were last sent the same."""
+        for audience in self._audiences:
+            if shard not in audience.channel.shards:
+                continue
+            name, options = audience.channel.name, audience.options
+            since_ms = self._replica.channel_stale_since(audience.channel)
+            is_stale = since_ms is not None
+            members = [session for session in audience.members if session.subscriptions[name].sent_stale is not is_stale]
+            if members:
+                message = Live(name) if since_ms is None else Stale(name, since_ms)
+                self._outbox.write(members, options.framing.wrap(options.encoding.value(message)))
+                for session in members:
+                    session.subscriptions[name].sent_stale = is_stale
+
     def resend_snapshot(self, audience: Audience[Session]) -> None:
         """Send every member of an audience a snapshot, at once or once it is encoded."""
         audience.at = self._replica.at(audience.channel)

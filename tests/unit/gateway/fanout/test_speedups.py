@@ -100,7 +100,7 @@ class Fanout:
         at = {0: Position(1, 2)}
         encoder = DeltaEncoder(self.offer, batch, self.audiences, at, {0: Position(1, 1)}, LIMITS)
         flush = Flush()
-        flush.start(batch, encoder.frames(counters, 5.0))
+        flush.start([batch], encoder.frames(counters, 5.0))
         assert flush.broadcast.advance(lambda: 0.0, 1.0)
         assert [] == flush.broadcast.backpressured
         sent = []

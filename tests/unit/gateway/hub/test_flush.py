@@ -56,12 +56,12 @@ def test_what_an_interrupted_broadcast_owes_goes_out_before_the_next_batch_in_on
     flush = Flush()
     reached, owed = Wire(), Wire()
     both = an_audience(reached, owed)
-    flush.start(a_delta(), [(both, b"1")])
+    flush.start([a_delta()], [(both, b"1")])
     (first, second) = both.members
     flush.moved.add(first)
     assert [first] == flush.interrupt(), "it has moved, so it has to catch up"
     flush.forget_moves()
-    flush.start(a_delta(suspended_ms=5), [(both, b"2")])
+    flush.start([a_delta(suspended_ms=5)], [(both, b"2")])
     assert flush.broadcast.advance(lambda: 0.0, 1.0)
     assert (b"2", b"12") == (bytes(reached.written), bytes(owed.written))
     assert 5 == flush.suspended_ms
