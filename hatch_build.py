@@ -21,19 +21,27 @@ except ImportError:  # in place
         BuildHookInterface = object
 
 _FOLDER = "oddsengine/common/speedups"
-_FLAGS = ["-O2", "-fPIC", "-fvisibility=hidden", "-shared", "-Wall", "-Wextra"]
+#: The modules, and the folders of their sources.
+_MODULES = {"_speedups": "native", "_solvers": "solving"}
+# Products and sums are rounded one by one, as Python does.
+_FLAGS = ["-O2", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-shared", "-Wall", "-Wextra"]
 
 
-def build(root: Path) -> Path | None:
-    """Compile the module. Return its path; None, and print why, where that can't be done."""
-    sources = sorted(map(str, (root / _FOLDER / "native").glob("*.c")))
-    target = root / _FOLDER / ("_speedups" + str(sysconfig.get_config_var("EXT_SUFFIX") or ".so"))
+def build(root: Path) -> list[Path]:
+    """Compile each module. Return the paths of those for which that could be done."""
+    return [path for name in _MODULES if (path := _compile(root / _FOLDER, name)) is not None]
+
+
+def _compile(folder: Path, name: str) -> Path | None:
+    """Compile a module. Return its path; None, and print why, where that can't be done."""
+    sources = sorted(map(str, (folder / _MODULES[name]).glob("*.c")))
+    target = folder / (name + str(sysconfig.get_config_var("EXT_SUFFIX") or ".so"))
     paths = sysconfig.get_paths()
     headers = [f"-I{path}" for path in dict.fromkeys((paths["include"], paths["platinclude"]))]
     built = target.with_suffix(f".{os.getpid()}")
     try:
         # Replaced in one step: a process that has loaded the old one keeps it.
-        command = [*_compiler(), *_FLAGS, *headers, "-o", str(built), *sources]
+        command = [*_compiler(), *_FLAGS, *headers, "-o", str(built), *sources, "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)  # noqa: S603 - the compiler of this Python
         built.replace(target)
     except (OSError, subprocess.SubprocessError) as problem:
@@ -50,22 +58,22 @@ def _compiler() -> list[str]:
 
 
 class SpeedupsHook(BuildHookInterface):
-    """Adds the module to a wheel, which is one for this Python and platform then."""
+    """Adds the modules to a wheel, which is one for this Python and platform then."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the module. `version` is `standard` or `editable`."""
+        """Build the modules. `version` is `standard` or `editable`."""
         del version
         if os.environ.get("ODDSENGINE_SPEEDUPS") == "0":
             return
         root = Path(self.root)
         built = build(root)
-        if built is not None:
+        if built:
             build_data["pure_python"] = False
             build_data["infer_tag"] = True
-            build_data["artifacts"].append(f"/{built.relative_to(root).as_posix()}")
+            build_data["artifacts"] += [f"/{path.relative_to(root).as_posix()}" for path in built]
 
 
 if __name__ == "__main__":
-    sys.exit(0 if build(Path(__file__).resolve().parent) else 1)
+    sys.exit(0 if len(build(Path(__file__).resolve().parent)) == len(_MODULES) else 1)

@@ -82,7 +82,7 @@ def _measures(odds: list[float]) -> dict[str, Callable[[], object]]:
 def _goal(outcomes: int, metric: str, reference: str) -> float | None:
     if reference.startswith("penaltyblog"):
         return 25.0 if outcomes < max(MARKETS) else None
-    return {2: 1.0, 3: 1 / 1.5}.get(outcomes) if metric == "fair shin" else None
+    return {2: 1.0, 3: 1.0}.get(outcomes, 0.9) if metric == "fair shin" else None
 
 
 class _Board:

@@ -1,31 +1,35 @@
-"""The loops over changes, audiences and sessions in C, where this was installed with a compiler.
+"""Loops in C, where this was installed with a compiler: over changes, audiences and sessions, and of solvers.
 
-Whoever uses `helper` does the same in Python where it is None: without a compiler, or with `ODDSENGINE_SPEEDUPS=0` in the
+Whoever uses a module does the same in Python where it is None: without a compiler, or with `ODDSENGINE_SPEEDUPS=0` in the
 environment. What is sent is the same, byte by byte.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from oddsengine.common.speedups.interface import Helper
+    from oddsengine.common.speedups.interface import Helper, Solvers
 
-#: The interface that the callers are written for: a module that an earlier version has built is not used.
-INTERFACE: Final = 1
+#: The interfaces that the callers are written for: a module that an earlier version has built is not used.
+INTERFACES: Final = {"_speedups": 1, "_solvers": 1}
 
 
-def find_helper() -> Helper | None:
-    """Return the module in C; None if there is none that can be used."""
+def find_module(name: str) -> Any:
+    """Return a module in C; None if there is none that can be used."""
     if os.environ.get("ODDSENGINE_SPEEDUPS") == "0":
         return None
     try:
-        from oddsengine.common.speedups import _speedups  # type: ignore[attr-defined,unused-ignore]  # noqa: PLC0415 - optional
+        module = import_module(f"oddsengine.common.speedups.{name}")
     except ImportError:
         return None
-    return cast("Helper", _speedups) if _speedups.INTERFACE == INTERFACE else None
+    return module if INTERFACES[name] == module.INTERFACE else None
 
 
-#: looked up with each call, so that tests can try both
-helper: Helper | None = find_helper()
+# Looked up with each call, so that tests can try both.
+#: the gateway's loops
+helper: Helper | None = find_module("_speedups")
+#: the margin equations
+solvers: Solvers | None = find_module("_solvers")

@@ -1,4 +1,4 @@
-"""What the module in C does; `native` says it of each function in full."""
+"""What the modules in C do; `native` and `solving` say it of each function in full."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Helper(Protocol):
-    """The module in C. What it reads of objects are slots of their classes."""
+    """The loops of a gateway. What they read of objects are slots of their classes."""
 
     def take_over(self, markets: dict[Any, Any], ids: list[Any], records: list[bytes], seq: int, /) -> bool:
         """Note the records of markets; return whether any is new."""
@@ -54,4 +54,24 @@ class Helper(Protocol):
         self, due: list[tuple[Any, bytes]], /
     ) -> tuple[list[Any], list[Callable[[bytes], None]], list[Callable[[], int]], Iterator[bytes]]:
         """Collect the frames due to each member of audiences."""
+        ...
+
+
+class Solvers(Protocol):
+    """The solvers of the margin equations. They return None where Python has to decide."""
+
+    def power(self, values: Sequence[float], target: float, /) -> tuple[float, list[float]] | None:
+        """Find k with sum(v^k) = target; return k and the powers."""
+        ...
+
+    def odds_ratio(self, values: Sequence[float], target: float, /) -> list[float] | None:
+        """Divide the odds of all values by the factor that makes the values sum to the target."""
+        ...
+
+    def shin_remove(self, inverse: Sequence[float], book_sum: float, /) -> list[float] | None:
+        """Return the probabilities behind inverse odds."""
+        ...
+
+    def shin_apply(self, probabilities: Sequence[float], book_sum: float, /) -> list[float] | None:
+        """Return the inverse odds of probabilities."""
         ...

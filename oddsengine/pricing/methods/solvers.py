@@ -2,7 +2,8 @@
 
 All sums are exactly rounded (`math.fsum`), so the order of the outcomes does not matter. Each solver starts on the side
 from which Newton's method on a convex or concave function can't overshoot, or keeps a bracket. Markets of two and three
-outcomes, most of sport, are handed to `closed_forms`.
+outcomes, most of sport, are handed to `closed_forms`; those of more to the same solvers in C, where these were built. What they
+have no answer for, the ones here decide.
 
 No validation: `margin` checks the numbers before and after.
 """
@@ -13,6 +14,7 @@ from math import fsum, inf, isfinite, log, sqrt
 from operator import mul, truediv
 from typing import TYPE_CHECKING
 
+from oddsengine.common import speedups
 from oddsengine.pricing.methods.closed_forms import (
     LAST_STEP,
     MAX_STEPS,
@@ -53,7 +55,8 @@ def power(values: Sequence[float], target: float) -> list[float]:
     elif len(values) == 2:  # noqa: PLR2004 - two sides
         k, powers = power_of_two((values[0], values[1]), target)
     else:
-        k, powers = power_of_many(values, target)
+        solvers = speedups.solvers
+        k, powers = (solvers and solvers.power(values, target)) or power_of_many(values, target)
     if not k > 0.0:
         raise NoSolution(f"the exponent would be {k:g}")
     return powers
@@ -83,7 +86,8 @@ def odds_ratio(values: Sequence[float], target: float) -> list[float]:
         found = odds_ratio_of_three((values[0], values[1], values[2]), target)
         if found is not None:
             return found
-    return odds_ratio_of_many(values, target)
+    solvers = speedups.solvers
+    return (solvers and solvers.odds_ratio(values, target)) or odds_ratio_of_many(values, target)
 
 
 def odds_ratio_of_many(values: Sequence[float], target: float) -> list[float]:
@@ -120,8 +124,18 @@ def shin_remove(inverse: Sequence[float], winners: float) -> list[float]:
     if outcomes == 2:  # noqa: PLR2004 - the Shin is additive here
         return shift(inverse, winners)
     book_sum = fsum(inverse)
-    is_three_way = outcomes == 3  # noqa: PLR2004 - home, draw, away
-    z = shin_insiders_of_three(inverse) if is_three_way else shin_insiders_of_many(inverse, book_sum)
+    if outcomes == 3:  # noqa: PLR2004 - home, draw, away
+        return _shin_with(shin_insiders_of_three(inverse), inverse, book_sum)
+    solvers = speedups.solvers
+    return (solvers and solvers.shin_remove(inverse, book_sum)) or shin_remove_of_many(inverse, book_sum)
+
+
+def shin_remove_of_many(inverse: Sequence[float], book_sum: float) -> list[float]:
+    """Return the probabilities behind inverse odds that sum to `book_sum`."""
+    return _shin_with(shin_insiders_of_many(inverse, book_sum), inverse, book_sum)
+
+
+def _shin_with(z: float, inverse: Sequence[float], book_sum: float) -> list[float]:
     if not -1.0 < z < 1.0:
         raise NoSolution(f"the share of insiders would be {z:g}")
     rest, factor = 1.0 - z, 4.0 * (1.0 - z) / book_sum
@@ -147,6 +161,12 @@ def shin_insiders_of_many(inverse: Sequence[float], book_sum: float) -> float:
 
 
 def shin_apply(probabilities: Sequence[float], book_sum: float) -> list[float]:
+    """Return the inverse odds of probabilities that sum to `book_sum`, by some share of insiders."""
+    solvers = speedups.solvers if len(probabilities) > 2 else None  # noqa: PLR2004 - additive for two
+    return (solvers and solvers.shin_apply(probabilities, book_sum)) or shin_apply_of_any(probabilities, book_sum)
+
+
+def shin_apply_of_any(probabilities: Sequence[float], book_sum: float) -> list[float]:
     """Find z with sum(sqrt(z p + (1-z) p^2)) = sqrt(B): concave and rising in z; from 0 Newton can't overshoot."""
     wanted = sqrt(book_sum)
     max_root = fsum([sqrt(probability) for probability in probabilities])

@@ -296,9 +296,9 @@ def test_nothing_is_kept_of_what_was_sent() -> None:
 
 
 def test_an_older_module_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert speedups.find_helper() is not None
+    assert speedups.find_module("_speedups") is not None
     monkeypatch.setattr(BUILT, "INTERFACE", -1)
-    assert speedups.find_helper() is None
+    assert speedups.find_module("_speedups") is None
     monkeypatch.undo()
     monkeypatch.setenv("ODDSENGINE_SPEEDUPS", "0")
-    assert speedups.find_helper() is None
+    assert speedups.find_module("_speedups") is None

@@ -1,0 +1,78 @@
+"""The solvers in C have the results of those in Python, to the last digit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddsengine.common import speedups
+from oddsengine.pricing.methods.solvers import (
+    NoSolution,
+    odds_ratio_of_many,
+    power_of_many,
+    shin_apply_of_any,
+    shin_remove_of_many,
+)
+from tests.support.laws.examples import examples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.skipif(speedups.solvers is None, reason="the solvers in C are not built")
+
+SOLVERS: Any = speedups.solvers
+PAIRS: tuple[tuple[Any, Callable[..., Any]], ...] = (
+    ()
+    if SOLVERS is None
+    else (
+        (SOLVERS.power, power_of_many),
+        (SOLVERS.odds_ratio, odds_ratio_of_many),
+        (SOLVERS.shin_remove, shin_remove_of_many),
+        (SOLVERS.shin_apply, shin_apply_of_any),
+    )
+)
+
+shares = st.lists(st.floats(1e-9, 1.0, exclude_max=True), min_size=4, max_size=45)
+
+
+@examples(100)
+@given(values=shares, target=st.floats(0.1, 8.0))
+def test_they_have_the_same_results_or_none(values: list[float], target: float) -> None:
+    for in_c, in_python in PAIRS:
+        found = in_c(values, target)
+        try:
+            expected = in_python(values, target)
+        except (ArithmeticError, ValueError, NoSolution):
+            expected = None
+        assert found is None or expected == found
+
+
+@examples(50)
+@given(weights=st.lists(st.floats(0.01, 1.0), min_size=4, max_size=45), book_sum=st.floats(1.01, 1.4))
+def test_they_decide_what_books_are_made_of(weights: list[float], book_sum: float) -> None:
+    total = sum(weights)
+    fair = [weight / total for weight in weights]
+    for in_c, in_python in PAIRS:
+        is_quoted = in_python is shin_remove_of_many
+        values, target = ([each * book_sum for each in fair], book_sum) if is_quoted else (fair, book_sum)
+        if max(values) < 0.9:
+            try:
+                expected = in_python(values, target)
+            except NoSolution:
+                expected = None
+            assert expected == in_c(values, target)
+
+
+@pytest.mark.parametrize("values", [(), [0.2] * 300, [0.5, 1], [0.5, 1.0], [0.5, float("nan")], [0.5, -0.1], {0.5: 1}, "ab"])
+def test_what_is_no_share_is_left_to_python(values: Any) -> None:
+    assert all(in_c(values, 1.0) is None for in_c, _ in PAIRS)
+    assert all(in_c([0.5, 0.6], target) is None for in_c, _ in PAIRS for target in (1, 0.0, float("inf"), float("nan"), None))
+
+
+def test_they_take_two_arguments() -> None:
+    for in_c, _ in PAIRS:
+        with pytest.raises(TypeError, match="2 arguments"):
+            in_c([0.5, 0.6])
