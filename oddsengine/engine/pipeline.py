@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from oddsengine.engine.matched_events import MatchedEvents
     from oddsengine.pricing.pricer import Pricer
     from oddsengine.sourcing.matching.matcher import Matcher
-    from oddsengine.sourcing.source_selector import SourcingRule
+    from oddsengine.sourcing.source_selector import ChosenSource, SourcingRule
 
 #: How many times in one flush repriced markets may make further ones dirty; the rest waits for the next flush.
 MAX_REPRICE_ROUNDS: Final = 8
@@ -232,12 +232,15 @@ class Pipeline:
         return self._reprice(offer, market, now_ms, only_suspensions=True)
 
     def _reprice_dirty(self, offer: OwnedOffer, shard: int, now_ms: int) -> None:
+        chosen = self._dirty.chosen
         for _ in range(MAX_REPRICE_ROUNDS):
             markets = self._dirty.markets[shard]
             if not markets:
                 return
             self._dirty.markets[shard] = set()
             for market in sorted(markets) if len(markets) > 1 else markets:
+                if market in chosen and not self.commands.is_active and not self.pricer.has_moved(market, now_ms):
+                    continue  # most updates are deep in an order book
                 for other in self._reprice(offer, market, now_ms) or ():
                     self.mark(other)
 
@@ -268,11 +271,11 @@ class Pipeline:
 
         With `only_suspensions`, return None where it is to be priced.
         """
-        choice, _ = self.choose(market, now_ms)
-        if choice is None:
-            offer.suspend(market, self.commands.reason_without_source(market, now_ms))
-            return self.pricer.withdraw(market)
         commands = self.commands
+        choice = self._dirty.chosen.get(market) or self.choose(market, now_ms)[0]
+        if choice is None:
+            offer.suspend(market, commands.reason_without_source(market, now_ms))
+            return self.pricer.withdraw(market)
         ruling = commands.rule(choice.definition, offer, now_ms, self.pricer) if commands.is_active else None
         if ruling is not None and ruling.decides:
             priced = self.pricer.suspend(choice.definition, TRADER)
@@ -284,6 +287,7 @@ class Pipeline:
             event = self.event_of(choice.market, choice.definition)
             other_sources = partial(self._sources.other_live, market, choice.market)
             priced = self.pricer.price(choice.market, choice.definition, event, now_ms, other_sources)
+            self._keep(market, choice)
             if priced.market is None:
                 changes = priced.changes if ruling is None else ruling.prices_of(priced.changes)
                 if not changes or offer.stage_prices(market, changes):
@@ -303,8 +307,15 @@ class Pipeline:
             offer.stage_market(priced.market)
         if event_id not in offer.events:
             self._orphaned.setdefault(event_id, set()).add(market)
+            self._dirty.chosen.pop(market, None)
             return priced.dirty | self.pricer.forget(market)
         return priced.dirty
+
+    def _keep(self, market: MarketId, choice: ChosenSource) -> None:
+        """Keep the choice of a market's only source, until it is marked for more than moved prices."""
+        sources = self._directory.sources_of(market)
+        if len(sources) == 1 and choice.market.source in sources:
+            self._dirty.chosen[market] = choice
 
     def retire(self, shard: int, now_ms: int, keep_ms: int) -> None:
         """Remove the events that have had no market to bet on for a while.
@@ -324,6 +335,7 @@ class Pipeline:
             self._ended.forget(event)
             self._events.drop(event)
             for market in entry.markets:
+                self._dirty.chosen.pop(market, None)
                 self.pricer.forget(market)
                 self._consensus_markets.forget(market)
                 self.commands.forget(market, self.pricer)
@@ -360,6 +372,7 @@ class Pipeline:
         self._events.forget(event)
         for market in markets:
             self._directory.forget(market)
+            self._dirty.chosen.pop(market, None)
             # The markets that this makes dirty are of the same event, and gone with it.
             self.pricer.forget(market)
             self._selector.forget(market)

@@ -101,6 +101,14 @@ class Pricer:
         """Continue from another pricer, whose markets are on offer: what it did not trust is not trusted now either."""
         self._jumps = before._jumps
 
+    def has_moved(self, market: MarketId, now_ms: int) -> bool:
+        """Check whether a market may have other prices than when it was last priced, by its books and the time.
+
+        Whoever asks knows that nothing else has changed: definitions, sources, commands, and other markets that make it dirty.
+        """
+        book = self._books.get(market)
+        return book is None or book.has_moved(now_ms) or not self._resolver.is_current(market, now_ms)
+
     def price(
         self,
         market: SourceMarket,

@@ -55,8 +55,10 @@ class SelectionBook:
         #: the same without changes deep in the book, which leave the best offers, the last trade and the quote as they are
         self.best_version = 0
 
-    def apply(self, change: BookChange, traded_ms: int = 0) -> None:  # noqa: C901, PLR0912 - hot path
-        """Apply changed rows. Deleting a row that does not exist is a no-op, and so is a change without content.
+    def apply(self, change: BookChange, traded_ms: int = 0) -> bool:  # noqa: C901, PLR0912 - hot path
+        """Apply changed rows. Return whether the best offers, the last trade or the quote may have changed.
+
+        Deleting a row that does not exist is a no-op, and so is a change without content.
 
         Args:
             change: the rows.
@@ -107,10 +109,11 @@ class SelectionBook:
             self._apply_more(change, traded_ms)
             is_best = True
         elif not back and not lay:
-            return
+            return False
         self.version += 1
         if is_best:
             self.best_version += 1
+        return is_best
 
     def _apply_more(self, change: BookChange, traded_ms: int) -> None:
         levels = change.back_levels

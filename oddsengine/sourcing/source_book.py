@@ -53,6 +53,7 @@ class SourceMarket:
         "books",
         "definition",
         "definitions",
+        "moves",
         "open_since_ms",
         "quotes_at_removal",
         "received_ms",
@@ -74,6 +75,8 @@ class SourceMarket:
         self.definition: MarketDefinition | None = None
         self.definitions: dict[str, SelectionDefinition] = {}
         self.books: dict[str, SelectionBook] = {}
+        #: how often the best offers, the last trade or the quote of a selection has changed
+        self.moves = 0
         self.replaced = {} if gone is None else gone.quoted()
         self.updated_ms = 0
         self.received_ms = 0
@@ -213,7 +216,7 @@ class SourceBook:
                 book = books.get(change.selection)
                 if book is None:
                     book = books[change.selection] = SelectionBook()
-                book.apply(change, traded_ms)
+                market.moves += book.apply(change, traded_ms)
             if market.replaced or market.quotes_at_removal is not None:
                 market.compare()
         elif type(update) is EventUpdate:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from oddsengine.domain.ids import EventId, MarketId
     from oddsengine.engine.flushing.backlog import Backlog
+    from oddsengine.sourcing.source_selector import ChosenSource
 
 
 class DirtySets:
@@ -28,12 +29,19 @@ class DirtySets:
         self.events: list[set[EventId]] = [set() for _ in range(shards)]
         #: events that a source no longer describes as these
         self.leaving: list[set[EventId]] = [set() for _ in range(shards)]
+        #: the source that prices a market, where it is its only one: until it is marked for more than moved prices
+        self.chosen: dict[MarketId, ChosenSource] = {}
 
     def __bool__(self) -> bool:
         return any(self.markets) or any(self.events) or any(self.leaving)
 
     def mark(self, market: MarketId) -> None:
-        """Mark a market to be priced in the next flush."""
+        """Mark a market to be priced in the next flush, whatever has changed."""
+        self.chosen.pop(market, None)
+        self.mark_moved(market)
+
+    def mark_moved(self, market: MarketId) -> None:
+        """Mark a market of which nothing has changed but the prices of a source."""
         if self._shards == 1:
             self.markets[0].add(market)
         else:

@@ -54,6 +54,7 @@ class SourceIntake:
         self._matching = matching
         self._defers_matching = defers_matching
         self.mark, self.mark_event, self.leave = dirty.mark, dirty.mark_event, dirty.leave
+        self._mark_moved = dirty.mark_moved
         #: both None with a single feed, where nothing can be matched
         self.id_mapper: EventIdMapper | None = None
         self.matched: MatchedEvents | None = None
@@ -89,9 +90,12 @@ class SourceIntake:
                     if definition.status == "closed":
                         self._market_sources.note_closing(definition.id, now_ms)
                 market = names.get(update.market)
-                if market is not None:
-                    if directory.unquoted:
-                        directory.restore(source, update.market)
+                if market is None:
+                    continue
+                if definition is None and not update.image and not directory.unquoted:
+                    self._mark_moved(market)
+                else:
+                    directory.restore(source, update.market)
                     self.mark(market)
             elif type(update) is EventUpdate:
                 self.mark_event(update.event.id)

@@ -35,9 +35,12 @@ class MarketBook:
     __slots__ = (
         "_book_count",
         "_books",
+        "_expires_ms",
         "_first_groups",
         "_has_steps",
         "_is_beatable",
+        "_looks_deeper",
+        "_moves",
         "_only_group",
         "_positions",
         "_profile_indices",
@@ -68,6 +71,10 @@ class MarketBook:
         self.source_terms: MarketTerms | None = None
         self._books = market.books
         self._book_count = len(market.books)
+        #: those of the market at the last call of `imply`
+        self._moves = -1
+        #: when a last trade that is used becomes too old, Unix milliseconds
+        self._expires_ms = inf
         #: the time of the last pricing, Unix milliseconds
         self.now_ms = 0
         #: whether it was open at the last pricing
@@ -83,6 +90,8 @@ class MarketBook:
         #: whether a person answers for some price, whatever the guards find
         self.is_forced = any(each.forced_prices for each in settings)
         self._has_steps = any(each.max_move for each in settings)
+        #: whether prices depend on more than the best offers of the source
+        self._looks_deeper = self.is_bound_by_exchanges or any(each.exchange.min_depth for each in settings)
         #: for each distinct set of inputs, the indices of its profiles in `prices`
         self._profile_indices: dict[FairPriceInputs, list[int]] = {}
         for index, profile in enumerate(settings):
@@ -141,10 +150,19 @@ class MarketBook:
         if not self.is_open:
             # Old or not, it is suspended; but its reason is that of now.
             return self.is_old(now_ms) != self.is_old(self.now_ms)
+        return self.is_old(now_ms) or (self._has_steps and not self._is_settled()) or now_ms >= self._expires_ms
+
+    def has_moved(self, now_ms: int) -> bool:
+        """Check whether the market may have other prices than when it was last priced, by its books and the time."""
+        market = self.market
         return (
-            self.is_old(now_ms)
+            market.moves != self._moves
+            or not self.is_open
+            or self._looks_deeper
+            or len(market.books) != self._book_count
+            or now_ms - market.received_ms > self.max_age_ms
+            or now_ms >= self._expires_ms
             or (self._has_steps and not self._is_settled())
-            or any(now_ms >= group.expires_ms for groups in self.groups.values() for group in groups)
         )
 
     def _is_settled(self) -> bool:
@@ -157,11 +175,20 @@ class MarketBook:
             now_ms: Unix milliseconds, for the ages of last trades.
         """
         self.now_ms = now_ms
+        self._moves = self.market.moves
+        only = self._only_group
+        if only is not None:
+            own = only.imply(now_ms)
+            self._expires_ms = only.expires_ms
+            return self.refusal or own
         refusal = self.refusal
+        expires_ms = inf
         for groups in self.groups.values():
             for group in groups:
                 own = group.imply(now_ms)
                 refusal = refusal or own
+                expires_ms = min(expires_ms, group.expires_ms)
+        self._expires_ms = expires_ms
         return refusal
 
     def price(self) -> tuple[dict[str, None], str | None]:

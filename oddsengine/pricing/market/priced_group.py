@@ -10,7 +10,7 @@ from oddsengine.domain.offered_market import MIN_FAIR_MOVE
 from oddsengine.pricing.market.incremental_book import IncrementalBook
 from oddsengine.pricing.market.quoting import with_pooled
 from oddsengine.pricing.methods.bounds import BOUND_ERROR, COHERENT, bounds, fit, implied_bounds
-from oddsengine.pricing.methods.fair import fair_from_exchange
+from oddsengine.pricing.methods.fair import fair_from_offers
 from oddsengine.pricing.methods.implied import ConsensusBook, implied, implied_by_exchange
 from oddsengine.sourcing.selection_book import SelectionBook
 
@@ -165,22 +165,24 @@ class PricedGroup:
         has_moved = False
         books, limits, best_offers = self._versioned, self.inputs.limits, self._best_offers
         for index in indices:
-            best = books[index].best()
+            best = back, lay = books[index].best()
             if limits.min_depth:
                 answer = implied_by_exchange(books[index], limits)
+                probability = None if answer is None else answer.probability
             elif best == best_offers[index]:
                 # Only the best offers count: 2 us less for most updates.
                 continue
             else:
-                answer = fair_from_exchange(*best, None, limits)
+                probability = fair_from_offers(back, lay, limits)
             best_offers[index] = best
-            low, high = bounds(*best)
+            low, high = bounds(back, lay)
+            has_own_moved = self._set(index, probability)
             if low != self.lows[index] or high != self.highs[index]:
                 self.lows[index], self.highs[index] = low, high
+                has_own_moved = True
+            if has_own_moved:
+                self._set_limits(index)
                 has_moved = True
-            if self._set(index, None if answer is None else answer.probability):
-                has_moved = True
-            self._set_limits(index)
         return has_moved
 
     def _imply_jointly(self, now_ms: float) -> bool:

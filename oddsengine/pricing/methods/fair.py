@@ -71,17 +71,28 @@ def fair_from_exchange(
         limits: when to use them.
         is_deep: whether the book holds `min_depth`; a shallow book still bounds the last trade.
     """
-    if is_deep and back is not None and lay is not None:
-        back_price, back_size = back
-        lay_price, lay_size = lay
-        # A crossed book (lay under back) is stale or only half applied.
-        if back_price <= lay_price <= back_price * (1.0 + limits.max_spread) and min(back_size, lay_size) >= limits.min_size:
-            return Fair((back_size / lay_price + lay_size / back_price) / (back_size + lay_size), "book")
+    probability = fair_from_offers(back, lay, limits) if is_deep else None
+    if probability is not None:
+        return Fair(probability, "book")
     if last is None or last <= 1.0 or not limits.last_traded:
         return None
     if (back is not None and last < back[0]) or (lay is not None and last > lay[0]):
         return None
     return Fair(1.0 / last, "last_traded")
+
+
+def fair_from_offers(back: PriceSize | None, lay: PriceSize | None, limits: ExchangeLimits) -> float | None:
+    """Return a selection's fair probability from its best offers alone, None if one is missing or they are outside the limits."""
+    if back is None or lay is None:
+        return None
+    back_price, back_size = back
+    lay_price, lay_size = lay
+    # A crossed book (lay under back) is stale or only half applied.
+    if not back_price <= lay_price <= back_price * (1.0 + limits.max_spread):
+        return None
+    if back_size < limits.min_size or lay_size < limits.min_size:
+        return None
+    return (back_size / lay_price + lay_size / back_price) / (back_size + lay_size)
 
 
 def is_deep_enough(back: Sequence[PriceSize], lay: Sequence[PriceSize], limits: ExchangeLimits) -> bool:

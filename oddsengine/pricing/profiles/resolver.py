@@ -103,6 +103,11 @@ class ProfileResolver:
         self._by_market[definition.id] = _CachedResolution(definition, event, resolved, until_ms)
         return resolved
 
+    def is_current(self, market: MarketId, now_ms: int) -> bool:
+        """Check whether no other rules apply to a market by now than when it was last resolved, only because time has passed."""
+        cached = self._by_market.get(market)
+        return cached is not None and now_ms < cached.until_ms
+
     def resolve_members(
         self, sources: Iterable[str], definition: MarketDefinition, event: Event | None, now_ms: int
     ) -> dict[str, tuple[ResolvedProfile, ...]]:
