@@ -94,7 +94,7 @@ def entry_of(offer: OwnedOffer, batch: Batch) -> Entry:
         [record.id for record in records],
         _runs(records),
         [_encode(record) for record in records],
-        [msgspec.Raw(_encode(ready_fragments(batch.markets, place))) for place in range(len(offer.profiles) if records else 0)],
+        [msgspec.Raw(_encode(each)) for each in ready_fragments(batch.markets, len(offer.profiles) if records else 0)],
     )
 
 

@@ -31,22 +31,25 @@ _NUMBERS: Final = re.compile(rb'(?<=[^\\]":)-?[0-9][0-9.eE+-]*')
 _text: Final = lru_cache(maxsize=65_536)(_encode)
 
 
-def ready_fragments(changes: Sequence[MarketChange], profile_index: int) -> list[bytes]:
-    """Encode changes of markets in JSON, with the decimal odds of a profile."""
-    fragments: list[bytes] = []
+def ready_fragments(changes: Sequence[MarketChange], profiles: int) -> list[list[bytes]]:
+    """Encode changes of markets in JSON, with the decimal odds of each of so many profiles."""
+    by_profile: list[list[bytes]] = [[] for _ in range(profiles)]
     for change in changes:
         if change.identity is None and change.state is None and change.selections:
             # Written out: nearly all changes are of prices only, and the types cost four times as much.
-            priced = []
-            for key, selection in change.selections.items():
+            rows = []
+            for selection in change.selections.values():
                 if selection.name is not None or selection.status is not None or selection.result is not None:
                     break
-                priced.append(_priced(key, selection.prices[profile_index]))
+                rows.append(selection.prices)
             else:
-                fragments.append(b'{"id":%b,"v":%d,"selections":{%b}}' % (_text(change.id), change.v, b",".join(priced)))
+                head, keys = b'{"id":%b,"v":%d,"selections":{' % (_text(change.id), change.v), change.selections
+                for fragments, prices in zip(by_profile, zip(*rows, strict=True), strict=True):
+                    fragments.append(b"%b%b}}" % (head, b",".join(map(_priced, keys, prices))))
                 continue
-        fragments.append(_encode(changed_market(change, profile_index)))
-    return fragments
+        for place, fragments in enumerate(by_profile):
+            fragments.append(_encode(changed_market(change, place)))
+    return by_profile
 
 
 @lru_cache(maxsize=65_536)

@@ -40,6 +40,8 @@ class IncrementalBook:
         "_independent",
         "_joint",
         "_keys",
+        "_own_ceilings",
+        "_own_floors",
         "_profiles",
         "_ranges",
         "_size",
@@ -72,6 +74,9 @@ class IncrementalBook:
         self.settled = True
         #: the fair odds between which a selection's prices stay; empty at first, so that everything is priced
         self._ranges = [_EMPTY_RANGE] * size
+        #: the same for each of these profiles by itself, by selection
+        self._own_floors = [[inf] * len(self._independent) for _ in range(size)]
+        self._own_ceilings = [[-inf] * len(self._independent) for _ in range(size)]
         #: the same for the factor from inverse probabilities to fair odds
         self._floors = [inf] * size
         self._ceilings = [-inf] * size
@@ -144,20 +149,21 @@ class IncrementalBook:
                 for number, _, _ in self._independent:
                     self._set(number, index, None, changed)
                 self._ranges[index] = _EMPTY_RANGE
+                self._own_floors[index] = [inf] * len(self._independent)
                 floors[index], ceilings[index] = low, high
             else:
                 self._ranges[index] = (low, high)
                 floors[index], ceilings[index] = low / inverse, high / inverse
 
     def _price_independent(self, index: int, fair_odds: float, changed: set[int]) -> tuple[float, float]:
-        """Price one selection in every profile. Return the fair odds between which all these prices stay."""
-        lows, highs = [], []
-        for number, book_sum, round_down in self._independent:
-            price, low, high = round_down(fair_odds / book_sum)
-            self._set(number, index, price, changed)
-            lows.append(low * book_sum)
-            highs.append(high * book_sum)
-        return max(lows) * (1 + _INSET), min(highs) * (1 - _INSET)
+        """Price one selection in the profiles where it moves. Return the fair odds between which all these prices stay."""
+        floors, ceilings = self._own_floors[index], self._own_ceilings[index]
+        for place, (number, book_sum, round_down) in enumerate(self._independent):
+            if not floors[place] <= fair_odds < ceilings[place]:
+                price, low, high = round_down(fair_odds / book_sum)
+                self._set(number, index, price, changed)
+                floors[place], ceilings[place] = low * book_sum * (1 + _INSET), high * book_sum * (1 - _INSET)
+        return max(floors), min(ceilings)
 
     def _set(self, number: int, index: int, price: int | None, changed: set[int]) -> None:
         prices = self.prices[number]
