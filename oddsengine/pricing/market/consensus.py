@@ -18,6 +18,7 @@ from oddsengine.sourcing.source_book import SourceMarket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from oddsengine.domain.feed_updates import MarketDefinition
 
@@ -65,6 +66,44 @@ class Member(NamedTuple):
     profile: Profile | None = None
 
 
+class Opinions:
+    """The last opinions of the sources of a market. One is formed again only where something that it follows from has changed."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        #: (source, selections) -> what its opinion follows from, and the opinion
+        self._known: dict[tuple[str, frozenset[str]], tuple[tuple[object, ...], Opinion | None]] = {}
+
+    def form(self, member: Member, keys: frozenset[str], winners: int, profile: Profile, now_ms: float) -> Opinion | None:
+        """Return a source's opinion on a set of its selections; see `opinion`."""
+        market, group, profile = member.market, member.groups[keys], member.profile or profile
+        if profile.exchange.last_traded or profile.exchange.min_depth:
+            # It also follows from the time, or from what is deep in the books.
+            return opinion(market, group, winners, profile, member.weight, now_ms)
+        origin = (
+            market.moves,
+            market.books,
+            len(market.books),
+            market.quotes_at_removal is None,
+            group,
+            winners,
+            profile,
+            member.weight,
+        )
+        known = self._known.get((market.source, keys))
+        if known is not None and known[0] == origin:
+            return known[1]
+        found = opinion(market, group, winners, profile, member.weight, now_ms)
+        self._known[market.source, keys] = origin, found
+        return found
+
+    def keep(self, sources: AbstractSet[str]) -> None:
+        """Drop the opinions of all sources but these."""
+        if any(source not in sources for source, _ in self._known):
+            self._known = {key: known for key, known in self._known.items() if key[0] in sources}
+
+
 def groups_by_keys(definition: MarketDefinition) -> dict[frozenset[str], OutcomeGroup]:
     """Return the sets of selections that sum to their winners, by their keys; none for a market that may not be open."""
     if refusal_of(definition) is not None:
@@ -73,7 +112,7 @@ def groups_by_keys(definition: MarketDefinition) -> dict[frozenset[str], Outcome
 
 
 def agree_by_line(
-    members: Sequence[Member], profile: Profile, outlier: float, min_sources: int, now_ms: float = 0.0
+    members: Sequence[Member], profile: Profile, outlier: float, min_sources: int, now_ms: float, known: Opinions
 ) -> Consensus | None:
     """Return the consensus on each set of selections by itself; None if there is none.
 
@@ -86,6 +125,7 @@ def agree_by_line(
         outlier: as for `agree`.
         min_sources: as for `agree`.
         now_ms: Unix milliseconds, for the ages of last trades.
+        known: the last opinions of the market's sources.
     """
     expires_ms = inf
     fair: dict[str, float] = {}
@@ -96,11 +136,10 @@ def agree_by_line(
         winners = members[0].groups[keys].winners
         opinions: list[Opinion] = []
         silent: list[Opinion] = []
-        for market, groups, weight, own in members:
-            group = groups.get(keys)
-            if group is None:
-                outliers[market.source] = None
-            elif (found := opinion(market, group, winners, own or profile, weight, now_ms)) is not None:
+        for member in members:
+            if keys not in member.groups:
+                outliers[member.market.source] = None
+            elif (found := known.form(member, keys, winners, profile, now_ms)) is not None:
                 (opinions if found.fair else silent).append(found)
         consensus = agree(opinions, winners, outlier, min_sources)
         if consensus is not None:

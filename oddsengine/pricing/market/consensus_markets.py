@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from oddsengine.pricing.market.consensus import Member, agree_by_line, groups_by_keys
+from oddsengine.pricing.market.consensus import Member, Opinions, agree_by_line, groups_by_keys
 from oddsengine.pricing.market.terms import strictest
 from oddsengine.pricing.methods.implied import ConsensusBook
 from oddsengine.pricing.profiles.resolver import max_age_ms
@@ -41,6 +41,7 @@ class ConsensusMarkets:
         self._definitions: dict[MarketId, dict[str, tuple[MarketDefinition, MarketDefinition]]] = {}
         #: market -> source -> its definition, and the sets of selections of that
         self._groups: dict[MarketId, dict[str, tuple[MarketDefinition, dict[frozenset[str], OutcomeGroup]]]] = {}
+        self._opinions: dict[MarketId, Opinions] = {}
         #: market -> until when all the members that counted may be silent, Unix milliseconds
         self._until_ms: dict[MarketId, float] = {}
 
@@ -84,7 +85,9 @@ class ConsensusMarkets:
             )
             for member, each, weight in fresh
         ]
-        consensus = agree_by_line(voices, resolved[0].settings, rule.outlier, rule.min_sources, now_ms)
+        opinions = self._opinions.setdefault(market, Opinions())
+        opinions.keep({member.source for member, _, _ in members.members})
+        consensus = agree_by_line(voices, resolved[0].settings, rule.outlier, rule.min_sources, now_ms, opinions)
         until_ms = min([each[0].received_ms + limits_ms.get(each[0].source, limit_ms) for each in fresh], default=inf)
         # `due` compares with the last time at which all still held.
         until_ms = min(until_ms, inf if consensus is None else consensus.expires_ms - 1)
@@ -107,7 +110,8 @@ class ConsensusMarkets:
             book = held.books.get(key)
             if not isinstance(book, ConsensusBook):
                 book = held.books[key] = ConsensusBook()
-            book.set_fair(fair, consensus.bounds.get(key, _UNBOUNDED))
+            if book.set_fair(fair, consensus.bounds.get(key, _UNBOUNDED)):
+                held.moves += 1
         terms = strictest(member for member, _, _ in fresh)
         held.terms = held.terms if terms == held.terms else terms
         held.updated_ms = max(member.updated_ms for member, _, _ in fresh)
@@ -128,6 +132,7 @@ class ConsensusMarkets:
         self._markets.pop(market, None)
         self._definitions.pop(market, None)
         self._groups.pop(market, None)
+        self._opinions.pop(market, None)
         self._until_ms.pop(market, None)
 
     def definition_for(self, market: MarketId, source: str, definition: MarketDefinition) -> MarketDefinition:

@@ -32,13 +32,15 @@ class ConsensusBook(SelectionBook):
         self.fair: float | None = None
         self.bounds = (0.0, 1.0)
 
-    def set_fair(self, probability: float, bounds: tuple[float, float] = (0.0, 1.0)) -> None:
-        """Set the fair probability and its bounds; the versions change only if one of them does."""
-        if probability != self.fair or bounds != self.bounds:
-            self.fair = probability
-            self.bounds = bounds
-            self.version += 1
-            self.best_version += 1
+    def set_fair(self, probability: float, bounds: tuple[float, float] = (0.0, 1.0)) -> bool:
+        """Set the fair probability and its bounds. Return whether one of them changes; only then the versions do."""
+        if probability == self.fair and bounds == self.bounds:
+            return False
+        self.fair = probability
+        self.bounds = bounds
+        self.version += 1
+        self.best_version += 1
+        return True
 
 
 class FairPriceInputs(NamedTuple):
