@@ -36,13 +36,14 @@ def _root() -> None:
 def pipeline(
     recording: RecordingArgument = None,
     rounds: Annotated[int, typer.Option(help="Number of runs of each variant; the best one counts.")] = 5,
+    markets: Annotated[int, typer.Option(help="Number of markets of the row of many markets.")] = 50_000,
     json: JsonOption = None,
 ) -> None:
     """Messages per second from recorded bytes to source book and encoded stream batches, compared with betfairlightweight."""
     from bench.data.recordings import betfair_recording
     from bench.scenarios import pipeline as scenario
 
-    show(scenario.run(betfair_recording(recording), rounds), json)
+    show(scenario.run(betfair_recording(recording), rounds, markets), json)
 
 
 @app.command()

@@ -61,7 +61,7 @@ def test_without_recorded_data_the_simulator_is_replayed(nothing: Path, monkeypa
     assert rows["simulated-1", "open price states"].value > 100
     assert rows["simulated-1", "over the source's best lay"].met
     out = nothing / "results" / "pipeline.json"
-    assert 0 == run(monkeypatch, "pipeline", "--rounds", "1", "--json", out)
+    assert 0 == run(monkeypatch, "pipeline", "--rounds", "1", "--markets", "500", "--json", out)
     assert "full pipeline" in out.read_text()
 
 
