@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from oddsengine.bridge.credentials import client_context, credentials_of
 from oddsengine.bridge.delivery import BrokerFailed
@@ -29,7 +30,8 @@ _MAX_BYTES: Final = 64_000_000
 #: How many replicas a topic gets, where there are as many brokers.
 _REPLICAS: Final = 3
 _EXISTS: Final = 36
-_FAILURES: Final = (KafkaError, OSError, TimeoutError, ValueError)
+#: `LookupError`: the client looks for a proof in the answer of a broker that refuses ours.
+_FAILURES: Final = (KafkaError, OSError, TimeoutError, ValueError, LookupError)
 
 
 class KafkaBroker:
@@ -98,6 +100,9 @@ async def connect_kafka(settings: KafkaSettings) -> KafkaBroker:
     """
     try:
         arguments = _arguments(settings)
+    except ValueError as error:
+        raise _failure(error) from error
+    try:
         if settings.create_topics:
             await _create_topics(settings, arguments)
         producer = AIOKafkaProducer(
@@ -113,9 +118,24 @@ async def connect_kafka(settings: KafkaSettings) -> KafkaBroker:
         except BaseException:
             await broker.close()
             raise
+    except KafkaConnectionError as error:
+        raise _failure(await _why_refused(settings, arguments) or error) from error
     except _FAILURES as error:
         raise _failure(error) from error
     return broker
+
+
+async def _why_refused(settings: KafkaSettings, arguments: dict[str, Any]) -> BaseException | None:
+    """Return why a broker does not let us in. A client that connects says only that none of them does."""
+    options = {name: value for name, value in arguments.items() if name != "bootstrap_servers"}
+    for broker in settings.brokers:
+        host, _, port = broker.rpartition(":")
+        try:
+            connection = await create_conn(host, int(port), **options)
+        except _FAILURES as error:
+            return error
+        connection.close()
+    return None
 
 
 def _arguments(settings: KafkaSettings) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,8 +16,9 @@ from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.runtime.parts.bridge import run_bridge
 from oddsengine.runtime.settings import EngineSettings, RedisSettings, Settings
 from tests.support.builders import a_definition, a_quote, market_updates
+from tests.support.credentials import Certificates
 from tests.support.processes.command import command, free_port, get
-from tests.support.programs.kafka import Received, consuming, kafka
+from tests.support.programs.kafka import Received, by, consuming, kafka, secured_kafka
 from tests.support.service import running_service, wait_until
 from tests.support.streams.ends import Owner
 
@@ -32,10 +34,10 @@ TOPICS: tuple[str, ...] = msgspec.structs.astuple(TopicSettings())
 MARKET = "e1/moneyline"
 
 
-def with_bridge(settings: Settings, address: str) -> Settings:
-    """Return settings with a bridge, whose lease ends soon."""
-    bridge = KafkaSettings(brokers=(address,), partitions=2, status_interval_s=0.2)
-    return msgspec.structs.replace(settings, engine=EngineSettings(lease_s=0.5), bridge=BridgeSettings(kafka=bridge))
+def with_bridge(settings: Settings, address: str, lease_s: float = 0.5, **options: Any) -> Settings:
+    """Return settings with a bridge."""
+    bridge = KafkaSettings(brokers=(address,), partitions=2, status_interval_s=0.2, **options)
+    return msgspec.structs.replace(settings, engine=EngineSettings(lease_s=lease_s), bridge=BridgeSettings(kafka=bridge))
 
 
 def bodies(received: list[Received], kind: str) -> list[dict[str, Any]]:
@@ -54,15 +56,20 @@ def of(kind: str, **fields: Any) -> Callable[[Received], bool]:
     return holds
 
 
-async def test_what_is_published_settled_and_commanded_arrives_in_topics() -> None:
-    async with running_service() as service, kafka() as address:
+async def test_what_is_published_settled_and_commanded_arrives_in_topics(tmp_path: Path) -> None:
+    """Over TLS, of a broker that has to know who publishes."""
+    certificates = Certificates(tmp_path)
+    context = ssl.create_default_context(cafile=certificates.trusted)
+    async with running_service() as service, secured_kafka(certificates, "odds", "a secret") as address:
         service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
         await service.wait_published()
-        settings = with_bridge(service.settings, address)
+        security = {"tls": True, "tls_ca": str(certificates.trusted), "user": "odds", "password": "a secret"}
+        # Nobody takes over because others keep this machine busy.
+        settings = with_bridge(service.settings, address, 10.0, sasl="SCRAM-SHA-512", **security)
         async with (
             run_bridge(settings, settings.redis.full_url, "kafka") as bridge,
             run_bridge(settings, settings.redis.full_url, "kafka") as other,
-            consuming(address, *TOPICS) as consumer,
+            consuming(address, *TOPICS, **by("SCRAM-SHA-512", context, "odds", "a secret")) as consumer,
         ):
             assert dict.fromkeys(TOPICS, 2) == consumer.partitions
             (snapshot,) = bodies(await consumer.until(of("snapshot")), "snapshot")

@@ -15,6 +15,7 @@ from oddsengine.runtime.parts.bridge import run_bridge
 from oddsengine.runtime.settings import EngineSettings, RedisSettings, Settings
 from tests.support.credentials import Certificates
 from tests.support.programs.rabbitmq import needs_rabbitmq, rabbitmq
+from tests.support.programs.relay import Relay
 from tests.support.service import PATIENCE_S
 from tests.support.streams.ends import Owner
 
@@ -25,51 +26,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from oddsengine.streams.embedded import EmbeddedRedis
-
-
-class Relay:
-    """Carries connections to a port, with TLS, and cuts them."""
-
-    def __init__(self, to: int, certificates: Certificates) -> None:
-        self._to = to
-        self._certificates = certificates
-        self._open: set[asyncio.StreamWriter] = set()
-        self.refuses = False
-        self.port = 0
-        self.connections = 0
-
-    def cut(self) -> None:
-        for writer in self._open:
-            writer.transport.abort()
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[Relay]:
-        server = await asyncio.start_server(self._carry, "127.0.0.1", 0, ssl=self._certificates.server())
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            self.cut()
-            await asyncio.sleep(0)
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refuses:
-            writer.transport.abort()
-            return
-        self.connections += 1
-        there, to = await asyncio.open_connection("127.0.0.1", self._to)
-        self._open |= {writer, to}
-        await asyncio.wait([asyncio.create_task(self._copy(reader, to)), asyncio.create_task(self._copy(there, writer))])
-
-    @staticmethod
-    async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                writer.write(data)
-        except OSError:
-            pass
-        writer.transport.abort()
 
 
 @asynccontextmanager

