@@ -119,8 +119,10 @@ class Archive:
                 tasks.append(asyncio.create_task(self._read(rows, tail), name=f"archive shard {rows.shard}"))
             await asyncio.gather(*tasks)
         finally:
-            await end_tasks(tasks)
-            await self._close()
+            try:
+                await end_tasks(tasks)
+            finally:
+                self._close()
 
     async def _open(self) -> None:
         """Connect, and restore the state of every shard. Waits until the database answers."""
@@ -133,14 +135,14 @@ class Archive:
                 self._rows = [await restore_shard(self._connection, shard) for shard in range(self._shards)]
             except UNREACHABLE as error:
                 self._note(error)
-                await self._close()
+                self._close()
                 await asyncio.sleep(_RETRY_S)
             else:
                 _OUTAGE.worked(_USER)
                 self._room.set()
                 return
 
-    async def _close(self) -> None:
+    def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
@@ -248,7 +250,7 @@ class Archive:
                 await self._upkeep.do(self._connection)
             except UNREACHABLE as error:
                 self._note(error)
-                await self._close()
+                self._close()
                 self._upkeep.forget()
                 await asyncio.sleep(_RETRY_S)
             else:
