@@ -18,9 +18,9 @@ from oddsengine.streams.chain.sealing import commitment
 from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.keys import command_keys, notes_key
 from oddsengine.streams.notes.log import Note, NoteLog
-from tests.support.builders import a_command, an_event, an_offer_of
+from tests.support.builders import a_command
 from tests.support.history.archiving import NAMESPACE, archiving, fetch, market_at, until_archived
-from tests.support.history.synthetic import EPOCH, SyntheticShard
+from tests.support.history.synthetic import EPOCH, replace_entries
 from tests.support.streams.ends import KEYS, Owner
 
 if TYPE_CHECKING:
@@ -255,15 +255,7 @@ async def test_entries_that_others_have_replaced_at_the_same_positions_are_behin
         for price in (2000, 2100, 2200):
             await owner.offers(price)
         await until_archived(database, EPOCH, 3)
-    await redis.delete(KEYS.changes)
-    other = SyntheticShard(0, ("default",), 1)
-    for number in range(1, 7):
-        other.offer.stage_event(an_event())
-        other.offer.stage_market(an_offer_of(prices={"home": 3000 + number * 100}))
-        entry = other.publish(number)
-        assert entry is not None
-        await redis.xadd(KEYS.changes, {"b": entry.batch, "d": entry.digest}, id=entry.position.stream_id())
-    await redis.hset(KEYS.snapshot, "whole", f"{await redis.hlen(KEYS.snapshot)}@{EPOCH}-6")
+    await replace_entries(redis, 6)
     async with archiving(database, redis_server.url):
         await until_archived(database, EPOCH, 6)
     assert [(3, 4, "replaced")] == await fetch(database, "SELECT after_seq, until_seq, reason FROM gaps")

@@ -31,12 +31,24 @@ if TYPE_CHECKING:
 MARKET = "e1/moneyline"
 
 
+def as_trader(**claims: Any) -> dict[str, str]:
+    """Return the headers of a trader's request."""
+    return {"Authorization": f"Bearer {a_token(**{'sub': 'ann', 'role': 'trader', **claims})}"}
+
+
 async def ask(service: RunningService, path: str, status: int = 200, **claims: Any) -> Any:
-    headers = {"Authorization": f"Bearer {a_token(**{'sub': 'ann', 'role': 'trader', **claims})}"}
-    async with service.http.get(f"{service.base}/v1/history/markets/{path}", headers=headers) as response:
+    async with service.http.get(f"{service.base}/v1/history/markets/{path}", headers=as_trader(**claims)) as response:
         body = await response.json()
         assert status == response.status, body
         return body
+
+
+async def explain(service: RunningService, *options: str) -> str:
+    """Return what `oddsengine history explain` prints."""
+    command = ["history", "explain", service.base, MARKET, "--token", a_token(role="trader"), *options]
+    shown = await asyncio.to_thread(CliRunner().invoke, app, command, env={"COLUMNS": "200"})
+    assert shown.exit_code == 0, shown.output
+    return shown.output.strip()
 
 
 async def quote(service: RunningService, odds: float) -> int:
@@ -74,6 +86,10 @@ async def test_the_steps_lead_to_the_price_of_then(
             times.append(await quote(service, 2.2))
             times.append(await quote(service, 2.4))
             await until_noted(database, 2)
+            body = {"action": "suspend", "scope": {"market": MARKET, "profiles": ["gold"]}, "reason": "too many winners"}
+            async with service.http.post(f"{service.base}/v1/commands", json=body, headers=as_trader()) as response:
+                assert 201 == response.status, await response.text()
+            await until_noted(database, 3)
         offer = service.hub.replica.offers[0]
         await until_archived(database, offer.epoch, offer.seq)
         exact: list[bool] = []
@@ -92,11 +108,13 @@ async def test_the_steps_lead_to_the_price_of_then(
         gold = await ask(service, f"{MARKET}/explain?at={times[-1]}", profile="gold")
         assert ["gold"] == list(gold["explanation"]["profiles"])
         assert ["gold"] == list(gold["explanation"]["selections"]["home"]["profiles"])
-        command = ["history", "explain", service.base, MARKET, "--at", str(times[1]), "--token", a_token(role="trader")]
-        shown = await asyncio.to_thread(CliRunner().invoke, app, command, env={"COLUMNS": "200"})
-        assert shown.exit_code == 0, shown.output
+        shown = await explain(service, "--at", str(times[1]))
+        assert f"{MARKET}, open, v1" == shown.splitlines()[0].strip()
         for text in ("priced by src", "rule: profiles.default", "book_sum 1.05", "of that time was not explained: this is v1"):
-            assert text in shown.output, shown.output
+            assert text in shown, shown
+        now = await explain(service)
+        assert now.startswith(f"{MARKET}, default open; gold suspended: trader, v"), now
+        assert "suspend, too many winners" in now
         await ask(service, f"{MARKET}/explain?at={before_ms}", 404)
         await ask(service, f"{MARKET}/explain?at={times[0]}", 404, channels=["sport:tennis"])
         await ask(service, f"{MARKET}/explain", 403, role="service")

@@ -13,6 +13,7 @@ from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.connection import open_client
 from oddsengine.streams.positions import ORIGIN, Position
 from oddsengine.streams.tailing.reloading_tail import Reload, ReloadingTail
+from tests.support.history.synthetic import EPOCH, replace_entries
 from tests.support.streams.ends import KEYS, Owner
 
 if TYPE_CHECKING:
@@ -93,6 +94,19 @@ async def test_entries_of_a_new_epoch_follow_its_state(redis: Redis, reader: Sha
     epoch = new.offer.epoch
     assert ("epoch", Position(1_000_000, 1), Position(epoch, 0), Position(epoch, 1)) == found[:4]
     assert [2500] == await prices_of(tail, 1)
+
+
+async def test_entries_that_follow_others_than_were_read_are_a_gap(redis: Redis, reader: SharedReader) -> None:
+    """Their numbers follow; their digests do not."""
+    owner = await Owner(redis).claimed(EPOCH)
+    for price in (2000, 2100):
+        await owner.offers(price)
+    tail = ReloadingTail(reader, 0, KEYS, Position(EPOCH, 0))
+    assert [2000, 2100] == await prices_of(tail, 2)
+    await replace_entries(redis, 4)
+    found = await reload_of(tail)
+    assert ("replaced", Position(EPOCH, 2), Position(EPOCH, 2), Position(EPOCH, 4)) == found[:4]
+    assert [3300, 3400] == await prices_of(tail, 2)
 
 
 async def test_an_unreadable_entry_is_a_gap(redis: Redis, reader: SharedReader) -> None:

@@ -12,9 +12,13 @@ from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.streams.chain.entries import TailEntry
 from oddsengine.streams.chain.links import NO_LINK, digest_of
 from oddsengine.streams.positions import Position
+from tests.support.builders import an_event, an_offer_of
+from tests.support.streams.ends import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from redis.asyncio import Redis
 
     from oddsengine.offer.entries.entry import Entry
 
@@ -47,3 +51,19 @@ class SyntheticShard:
         encoded = _encode(entry)
         self._digest = digest_of(self._digest, encoded)
         return TailEntry(Position(self.offer.epoch, self.offer.seq), encoded, self._digest)
+
+
+async def replace_entries(redis: Redis, count: int) -> None:
+    """Put others in place of the entries of a shard, at the same positions, whose prices are 3100, 3200 and so on.
+
+    So it is where Redis comes back as it was earlier, and its owner, which has not noticed, goes on from there.
+    """
+    await redis.delete(KEYS.changes)
+    other = SyntheticShard(0, ("default",), 1)
+    for number in range(1, count + 1):
+        other.offer.stage_event(an_event())
+        other.offer.stage_market(an_offer_of(prices={"home": 3000 + number * 100}))
+        entry = other.publish(number)
+        assert entry is not None
+        await redis.xadd(KEYS.changes, {"b": entry.batch, "d": entry.digest}, id=entry.position.stream_id())
+    await redis.hset(KEYS.snapshot, "whole", f"{await redis.hlen(KEYS.snapshot)}@{EPOCH}-{count}")
