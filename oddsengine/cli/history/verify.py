@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final
 
 import typer
 from rich.console import Console
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from oddsengine.history.database import Database
     from oddsengine.history.rows.tables import GapRow
+
+_EPOCH: Final = date(1970, 1, 1)
 
 
 async def verify_history(database: Database, key_files: Sequence[Path], since_ms: int | None, until_ms: int | None) -> bool:
@@ -50,6 +53,8 @@ async def verify_history(database: Database, key_files: Sequence[Path], since_ms
         typer.echo(str(problem))
     for gap in found.gaps:
         typer.echo(f"gap of {_stream_of(gap)}, from {_time(gap.after_ms)} to {_time(gap.until_ms)}: {gap.reason}")
+    for first, last in _ranges(found.dropped):
+        typer.echo(f"not kept: {first} to {last}" if first != last else f"not kept: {first}")
     checked = (
         f"{found.entries:,} entries with {found.changes:,} changes, {found.records:,} records, {found.commands:,} commands and "
         f"{found.checkpoints:,} checkpoints in {seconds:.1f} s"
@@ -58,6 +63,13 @@ async def verify_history(database: Database, key_files: Sequence[Path], since_ms
     if not keys:
         typer.echo("no key was given: a chain that was computed anew is not found without checkpoints", err=True)
     return not found.problems
+
+
+def _ranges(days: Sequence[int]) -> list[tuple[date, date]]:
+    """Return the first and the last of each run of days since 1970, in order."""
+    firsts = [day for place, day in enumerate(days) if not place or days[place - 1] != day - 1]
+    lasts = [day for place, day in enumerate(days) if place == len(days) - 1 or days[place + 1] != day + 1]
+    return [(_EPOCH + timedelta(first), _EPOCH + timedelta(last)) for first, last in zip(firsts, lasts, strict=True)]
 
 
 def _stream_of(gap: GapRow) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from oddsengine.history.rows.tables import key_of
@@ -63,13 +64,31 @@ class Anchor(NamedTuple):
     source: str
 
 
+def kept_anchors(
+    anchors: Mapping[tuple[int, int], Anchor], dropped: Mapping[tuple[int, int], tuple[int, int, bytes]]
+) -> dict[tuple[int, int], Anchor]:
+    """Return the anchors of entries that are not on dropped days.
+
+    Args:
+        anchors: all of a shard.
+        dropped: see `EntryChain`.
+    """
+    starts = sorted(dropped)
+
+    def is_kept(at: tuple[int, int]) -> bool:
+        place = bisect_left(starts, at)
+        return not place or at > dropped[starts[place - 1]][:2]
+
+    return {at: anchor for at, anchor in anchors.items() if is_kept(at)}
+
+
 class EntryChain:
     """Checks the entries of a shard one after another.
 
     Args:
         shard: the shard.
         gaps: what the records say of the gaps of the shard, by the position of the entry after each.
-        anchors: what is known of positions from elsewhere.
+        anchors: what is known from elsewhere of positions whose entries are kept.
         dropped: by the position before entries that are not kept any more, the last of these and its digest.
     """
 
@@ -87,6 +106,8 @@ class EntryChain:
         #: the last entry checked; None where nothing before is known
         self.last: tuple[int, int, bytes] | None = None
         self._last_ms = 0
+        #: the positions of anchors that were there
+        self.met: set[tuple[int, int]] = set()
         #: key of a market -> the bytes that its changes begin with, after their sizes
         self._prefixes: dict[int, bytes] = {}
 
@@ -134,13 +155,19 @@ class EntryChain:
                 return self._mismatch(
                     [StoredEntry(*each[:_ENTRY]) for each in entries[number : number + 2]], previous, changes[first:]
                 )
-            anchor = anchors.get((epoch, seq))
-            if anchor is not None and anchor.digest != digest:
-                what = f"computed anew: {anchor.source} has another digest of it, and all up to here have changed since"
+            if (epoch, seq) in anchors and not self._meet(epoch, seq, digest):
+                what = (
+                    f"computed anew: {anchors[epoch, seq].source} has another digest of it, and all up to here have changed since"
+                )
                 return self._problem(StoredEntry(*row[:_ENTRY]), what)
             last_epoch, last_seq, last_digest = self.last = (epoch, seq, digest)
             self._last_ms = at_ms
         return self._added(StoredChange(*changes[place][:_CHANGE])) if place < count else None
+
+    def _meet(self, epoch: int, seq: int, digest: bytes) -> bool:
+        """Note that the entry of an anchor is there. Return whether it has the digest that it had."""
+        self.met.add((epoch, seq))
+        return self._anchors[epoch, seq].digest == digest
 
     def _added(self, change: StoredChange) -> Problem:
         where = f"change {change.ordinal} of entry {change.epoch}-{change.seq}"
@@ -224,7 +251,7 @@ class EntryChain:
         return Problem(self._chain, f"entry {entry.epoch}-{entry.seq}", entry.at_ms, what)
 
     def end(self, epoch: int, seq: int, digest: bytes) -> Problem | None:
-        """Check that the chain ends where the archiver has ended."""
+        """Check that the chain ends where the archiver has ended, and that nothing that was signed is missing."""
         last = self.last or (0, 0, b"")
         if last[:2] < (epoch, seq):
             return Problem(self._chain, f"entry {epoch}-{seq}", 0, f"removed: the end of the chain, after {last[0]}-{last[1]}")
@@ -234,6 +261,9 @@ class EntryChain:
             return Problem(
                 self._chain, f"entry {epoch}-{seq}", self._last_ms, "computed anew: the archiver has another digest of it"
             )
+        for missing in sorted(self._anchors.keys() - self.met):
+            what = f"removed: {self._anchors[missing].source} was signed after it"
+            return Problem(self._chain, f"entry {missing[0]}-{missing[1]}", 0, what)
         return None
 
 

@@ -82,13 +82,16 @@ class RecordChain:
         return Problem(self._chain, f"record {row.number}", row.at_ms, what)
 
     def end(self, number: int, digest: bytes) -> Problem | None:
-        """Check that the chain ends where the archiver has ended, and that every gap has its record."""
+        """Check that the chain ends where the archiver has ended, and not before what was signed; and that gaps have records."""
         if self.number < number:
             return Problem(self._chain, f"record {number}", 0, f"removed: the end of the chain, after {self.number}")
         if self.number > number:
             return Problem(self._chain, f"record {self.number}", 0, f"added: the chain ends with {number}")
         if self.digest != digest and self.digest is not None:
             return Problem(self._chain, f"record {number}", 0, "computed anew: the archiver has another digest of it")
+        if (signed := max(self._anchors, default=0)) > number:
+            what = f"removed: {self._anchors[signed].source} was signed after it"
+            return Problem(self._chain, f"record {signed}", 0, what)
         for gap in self._gaps.values():
             return Problem(self._chain, f"gap before {gap.until_epoch}-{gap.until_seq}", gap.until_ms, "added: no record says so")
         return None
@@ -105,6 +108,7 @@ class CommandChain:
     def __init__(self, gaps: Mapping[int, GapRow], anchors: Mapping[int, Anchor]) -> None:
         self._gaps = gaps
         self._anchors = anchors
+        self._met: set[int] = set()
         self.seq = 0
         self._digest: bytes | None = None
 
@@ -123,19 +127,23 @@ class CommandChain:
             if what := _check_people(row):
                 return _command_problem(row, what)
             anchor = self._anchors.get(row.seq)
-            if anchor is not None and anchor.digest != row.digest:
-                return _command_problem(row, f"computed anew: {anchor.source} has another digest of it")
+            if anchor is not None:
+                if anchor.digest != row.digest:
+                    return _command_problem(row, f"computed anew: {anchor.source} has another digest of it")
+                self._met.add(row.seq)
             self.seq, self._digest = row.seq, row.digest
         return None
 
     def end(self, seq: int, digest: bytes) -> Problem | None:
-        """Check that the chain ends where the archiver has ended."""
+        """Check that the chain ends where the archiver has ended, and that nothing that was signed is missing."""
         if self.seq < seq:
             return Problem("commands", f"entry {seq}", 0, f"removed: the end of the log, after {self.seq}")
         if self.seq > seq:
             return Problem("commands", f"entry {self.seq}", 0, f"added: the log ends with {seq}")
         if self._digest is not None and self._digest != digest:
             return Problem("commands", f"entry {seq}", 0, "computed anew: the archiver has another digest of it")
+        for missing in sorted(self._anchors.keys() - self._met):
+            return Problem("commands", f"entry {missing}", 0, f"removed: {self._anchors[missing].source} was signed after it")
         return None
 
 

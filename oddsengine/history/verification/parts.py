@@ -13,7 +13,7 @@ from oddsengine.history.verification.windows import Part, verify_part
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oddsengine.history.verification.windows import Job
+    from oddsengine.history.verification.windows import Job, Last
 
 #: For fewer entries another process takes longer to start than it saves.
 _MIN_ENTRIES: Final = 200_000
@@ -63,11 +63,13 @@ def _verify(job: Job, first_ms: int, end_ms: int) -> Part:
 def _joined(job: Job, parts: list[Part]) -> Part:
     """Join parts, in order: where one does not begin with what the one before has ended with, that seems wrong too."""
     shards = range(len(job.shards))
-    whole = Part([0] * len(shards), [0] * len(shards), [None] * len(shards), [None] * len(shards), set())
+    nothing: list[Last | None] = [None] * len(shards)
+    whole = Part([0] * len(shards), [0] * len(shards), [0] * len(shards), nothing, nothing, set())
     for part in parts:
         whole = Part(
             [whole.entries[shard] + part.entries[shard] for shard in shards],
             [whole.changes[shard] + part.changes[shard] for shard in shards],
+            [whole.met[shard] + part.met[shard] for shard in shards],
             whole.begins,
             part.ends,
             whole.doubtful | part.doubtful | {shard for shard in shards if whole.ends[shard] != part.begins[shard]},

@@ -10,8 +10,9 @@ from oddsengine.history.archive.writer import read_position
 from oddsengine.history.rows.command_rows import NUMBER, STREAM, CommandRow
 from oddsengine.history.rows.note_rows import NOTES
 from oddsengine.history.rows.tables import NOTHING, GapRow, RecordRow, ShardPosition
+from oddsengine.history.schema.partitions import DAY_MS
 from oddsengine.history.verification.checkpoints import CheckpointRow, read_checkpoints
-from oddsengine.history.verification.entry_chain import Anchor, EntryChain, StoredChange, StoredEntry
+from oddsengine.history.verification.entry_chain import Anchor, EntryChain, StoredChange, StoredEntry, kept_anchors
 from oddsengine.history.verification.note_chains import CommandChain, RecordChain
 from oddsengine.history.verification.parts import verify_parts
 from oddsengine.history.verification.problems import Problem
@@ -47,7 +48,10 @@ EVER: Final = (0, 2**62)
 
 
 class Verified(NamedTuple):
-    """What was verified, the first problem of each chain, and what the history does not have, as it says itself."""
+    """What was verified, the first problem of each chain, and what the history does not have, as it says itself.
+
+    `dropped` are days that are not kept any more, since 1970.
+    """
 
     entries: int
     changes: int
@@ -56,6 +60,7 @@ class Verified(NamedTuple):
     checkpoints: int
     problems: list[Problem]
     gaps: list[GapRow]
+    dropped: list[int]
 
 
 class Verifier:
@@ -85,6 +90,7 @@ class Verifier:
         self._checkpoints: list[Checkpoint] = []
         self._problems: list[Problem] = []
         self._found_gaps: list[GapRow] = []
+        self._dropped: set[int] = set()
         self._counts = dict.fromkeys(("entries", "changes", "records", "commands"), 0)
 
     async def count(self) -> int:
@@ -109,7 +115,13 @@ class Verifier:
         finally:
             await connection.close()
             await beside.close()
-        return Verified(**self._counts, checkpoints=len(self._checkpoints), problems=self._problems, gaps=self._found_gaps)
+        return Verified(
+            **self._counts,
+            checkpoints=len(self._checkpoints),
+            problems=self._problems,
+            gaps=self._found_gaps,
+            dropped=sorted(self._dropped),
+        )
 
     async def _verify(self, connection: Any, beside: Any, moment: str) -> None:
         if self._keys:
@@ -121,17 +133,23 @@ class Verifier:
         facts, positions = [], []
         for shard in range(shards):
             position = await read_position(connection, str(shard))
-            dropped = await connection.fetch("SELECT * FROM dropped WHERE shard = $1 ORDER BY day", shard)
+            dropped = await self._read_dropped(connection, shard)
             records = await self._check_records(connection, shard, dropped, position)
             jumps = {(row["before_epoch"], row["before_seq"]): (row["epoch"], row["seq"], row["digest"]) for row in dropped}
-            facts.append(Facts(records.gaps, self._positions(str(shard)), jumps))
+            facts.append(Facts(records.gaps, kept_anchors(self._positions(str(shard)), jumps), jumps))
             positions.append(position)
         doubtful = await self._check_windows(connection, Job(self._database, moment, facts, self._period), positions)
         for shard in doubtful:
             await self._check_entries(connection, beside, EntryChain(shard, *facts[shard]), shard, positions[shard])
-        gone = await connection.fetch("SELECT * FROM dropped WHERE shard = $1 ORDER BY day", NOTES)
-        await self._check_records(connection, NOTES, gone, await read_position(connection, str(NOTES)), "notes")
+        dropped = await self._read_dropped(connection, NOTES)
+        await self._check_records(connection, NOTES, dropped, await read_position(connection, str(NOTES)), "notes")
         await self._check_commands(connection)
+
+    async def _read_dropped(self, connection: Any, shard: int) -> list[Any]:
+        """Return where the days of a shard that are not kept any more began and ended, in order."""
+        rows: list[Any] = await connection.fetch("SELECT * FROM dropped WHERE shard = $1 ORDER BY day", shard)
+        self._dropped.update(row["day"] for row in rows if self._period[0] < (row["day"] + 1) * DAY_MS)
+        return rows
 
     async def _check_records(
         self, connection: Any, shard: int, dropped: Sequence[Any], position: ShardPosition, name: str = ""
@@ -168,6 +186,7 @@ class Verifier:
             doubtful.update(shards)
         if self._period == EVER:
             doubtful.update(shard for shard in shards if (part.ends[shard] or (0, 0, b"")) != positions[shard][:3])
+            doubtful.update(shard for shard in shards if part.met[shard] != len(job.shards[shard].anchors))
         self._counts["entries"] += sum(part.entries[shard] for shard in shards if shard not in doubtful)
         self._counts["changes"] += sum(part.changes[shard] for shard in shards if shard not in doubtful)
         return sorted(doubtful)

@@ -76,6 +76,7 @@ class Part(NamedTuple):
     Attributes:
         entries: of each shard, how many entries there are.
         changes: of each shard, how many changes they have.
+        met: of each shard, how many anchors were there.
         begins: of each shard, the last entry before; None if there is none.
         ends: of each shard, the last entry up to the end.
         doubtful: the shards in which something seems wrong.
@@ -83,6 +84,7 @@ class Part(NamedTuple):
 
     entries: list[int]
     changes: list[int]
+    met: list[int]
     begins: list[Last | None]
     ends: list[Last | None]
     doubtful: set[int]
@@ -136,7 +138,8 @@ class _Verification:
             fullness = max(len(entries) / _ENTRIES, len(changes) / _CHANGES, 1 / _MAX_GROWTH)
             span_ms = min(span_ms / fullness, _DAY_MS)
             at_ms = until_ms if entries else await self._next(until_ms, end_ms)
-        return Part(self._entries, self._changes, begins, [chain.last for chain in self._chains], self._doubtful)
+        met = [len(chain.met) for chain in self._chains]
+        return Part(self._entries, self._changes, met, begins, [chain.last for chain in self._chains], self._doubtful)
 
     async def _read(self, at_ms: int, until_ms: int) -> tuple[list[Any], list[Any]]:
         shards, is_whole = list(range(len(self._chains))), until_ms == at_ms + 1
