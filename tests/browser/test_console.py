@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import pytest
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.credentials import SECRET, a_token, write_key
-from tests.support.service import RunningService, quick_settings, running_service
+from tests.support.service import PATIENCE_S, RunningService, quick_settings, running_service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,8 +74,10 @@ async def test_a_trader_signs_in_with_a_token(page: Any, tmp_path: Path) -> None
 
 
 def the_past(query: dict[str, str]) -> dict[str, Any]:
-    """What a history answers of a market whose price was 1.7 and later 1.8."""
-    at = datetime.now(UTC) - timedelta(minutes=10)
+    """What a history answers of a market whose price was 1.7, and 1.8 from the middle of each time that is asked for."""
+    at = datetime.now(UTC) - timedelta(days=2)
+    if "to" in query:
+        at = datetime.fromtimestamp((int(query["from"]) + int(query["to"])) / 2000, UTC)
     selection = {"name": "Home", "price": 1.7, "status": "active", "order": 0}
     whole = {"id": "e1/match_odds", "event": "e1", "status": "open", "reason": None, "v": 1, "selections": {"home": selection}}
     if "at" in query:
@@ -83,8 +86,15 @@ def the_past(query: dict[str, str]) -> dict[str, Any]:
     return {"before": whole, "changes": [{"at": at.isoformat(), "position": "0-1-2", "market": change}], "gaps": []}
 
 
-async def test_a_time_of_the_last_hour_is_chosen_by_keyboard(page: Any) -> None:
-    """The chart begins before the console was opened, and what subscribers saw then is said."""
+async def until_steps(page: Any, count: int) -> None:
+    """Wait until the first line of the chart has so many steps."""
+    async with asyncio.timeout(PATIENCE_S):
+        while (await page.locator(".chart .line0:not(.fair)").get_attribute("d")).count("H") < count:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_time_of_hours_ago_is_chosen_by_keyboard(page: Any) -> None:
+    """The chart begins before the console was opened, as early as is asked for, and what subscribers saw then is said."""
     asked: list[str] = []
 
     async def answer(route: Any) -> None:
@@ -99,7 +109,7 @@ async def test_a_time_of_the_last_hour_is_chosen_by_keyboard(page: Any) -> None:
         slider = page.get_by_role("slider", name="Time", exact=True)
         await slider.wait_for()
         # Two steps before the present one, over an hour.
-        await page.wait_for_function("document.querySelector('.chart .line0')?.getAttribute('d').split('H').length >= 4")
+        await until_steps(page, 3)
         await slider.focus()
         await page.keyboard.press("PageDown")
         await page.locator(".then", has_text="Open, since").filter(has_text="or before").filter(has_text="Home 1.70").wait_for()
@@ -111,3 +121,16 @@ async def test_a_time_of_the_last_hour_is_chosen_by_keyboard(page: Any) -> None:
         await page.keyboard.press("End")
         await page.locator(".chart .mark").wait_for(state="detached")
         assert "" == await page.locator(".then").inner_text()
+        # The slider and the chart have the same six hours, in which the price went up and down twelve times.
+        await page.get_by_label("Time span").select_option("6 hours")
+        await page.locator("h4", has_text="last 6 hours").wait_for()
+        await until_steps(page, 24)
+        await slider.focus()
+        for _ in range(5):
+            await page.keyboard.press("PageDown")
+        await page.locator(".then", has_text="Home 1.70").wait_for()
+        hours = (datetime.now(UTC).timestamp() - int(parse_qsl(urlsplit(asked[-1]).query)[0][1]) / 1000) / 3600
+        assert 2.9 < hours < 3.1
+        boxes = "['.mark', '.line0'].map((each) => document.querySelector(`.chart ${each}`).getBBox())"
+        mark, line = await page.evaluate(f"{boxes}.map(({{ x, width }}) => ({{ x, width }}))")
+        assert 0.45 < (mark["x"] - line["x"]) / line["width"] < 0.55

@@ -10,17 +10,22 @@ class Series {
   times = [];
   values = [];
 
+  constructor({ intervalMs, maxPoints }) {
+    this.intervalMs = intervalMs;
+    this.maxPoints = maxPoints;
+  }
+
   /** Add a value if it has changed. Return by how many points the series has grown. */
   add(value, nowMs) {
     const last = this.times.length - 1;
     if (last >= 0 && this.values[last] === value) return 0;
-    if (last > 0 && nowMs - this.times[last] < MIN_INTERVAL_MS && value !== null && this.values[last] !== null) {
+    if (last > 0 && nowMs - this.times[last] < this.intervalMs && value !== null && this.values[last] !== null) {
       this.values[last] = value;
       return 0;
     }
     this.times.push(nowMs);
     this.values.push(value);
-    return this.times.length > MAX_POINTS ? 1 + this.halve() : 1;
+    return this.times.length > this.maxPoints ? 1 + this.halve() : 1;
   }
 
   /** Forget the older half. Return by how many points the series has grown: a negative number. */
@@ -35,7 +40,9 @@ class Series {
 export class PriceHistory {
   #points = 0;
 
-  constructor() {
+  /** @param {{intervalMs?: number, maxPoints?: number}} limits of each series: how far apart its points are at least, and how many */
+  constructor({ intervalMs = MIN_INTERVAL_MS, maxPoints = MAX_POINTS } = {}) {
+    this.limits = { intervalMs, maxPoints };
     /** market id -> selection key -> {price, fair} */
     this.markets = new Map();
   }
@@ -62,16 +69,21 @@ export class PriceHistory {
   }
 
   /**
-   * Put what was before in front of what is known of a market.
+   * Add what came after what is known of a market.
    * @param {{key?: string, line?: string, value?: number|null, at: number}[]} points in order; one without a key ends all lines
    */
-  prepend(market, points) {
-    const known = this.markets.get(market) ?? new Map();
-    this.forget(market);
+  append(market, points) {
     for (const { key, line, value, at } of points) {
       if (key !== undefined) this.#add(market, key, line, value, at);
       else for (const name of this.markets.get(market)?.keys() ?? []) for (const each of ["price", "fair"]) this.#add(market, name, each, null, at);
     }
+  }
+
+  /** Put what was before in front of what is known of a market; see `append`. */
+  prepend(market, points) {
+    const known = this.markets.get(market) ?? new Map();
+    this.forget(market);
+    this.append(market, points);
     for (const [key, lines] of known) {
       for (const [line, { times, values }] of Object.entries(lines)) times.forEach((at, index) => this.#add(market, key, line, values[index], at));
     }
@@ -86,7 +98,7 @@ export class PriceHistory {
     let selections = this.markets.get(market);
     if (!selections) this.markets.set(market, (selections = new Map()));
     let series = selections.get(key);
-    if (!series) selections.set(key, (series = { price: new Series(), fair: new Series() }));
+    if (!series) selections.set(key, (series = { price: new Series(this.limits), fair: new Series(this.limits) }));
     this.#points += series[line].add(value, nowMs);
     if (this.#points > MAX_POINTS_OF_ALL) this.#halveAll();
   }

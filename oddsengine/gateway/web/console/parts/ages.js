@@ -5,6 +5,7 @@ import { element, setText } from "../../dom.js";
 // Made once: to make one takes longer than to draw a row.
 const OF_DAY = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const TO_SECOND = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const OF_YEAR = new Intl.DateTimeFormat([], { day: "numeric", month: "short" });
 const OF_WEEK = new Intl.DateTimeFormat([], { weekday: "short", day: "numeric" });
 
 export function ageText(ms) {
@@ -33,5 +34,7 @@ export function startText(start) {
 }
 
 export const minuteText = (time) => OF_DAY.format(new Date(time));
+
+export const dayText = (time) => OF_YEAR.format(new Date(time));
 
 export const clockText = (time) => (time == null ? "" : TO_SECOND.format(new Date(time)));

@@ -1,7 +1,8 @@
-// The past of a market, where the gateway has a history: the last hour for its chart, and what a profile saw at a time, by a slider.
+// The past of a market, where the gateway has a history: what was before for its chart, and what a profile saw at a time, by a slider.
 
-import { element, setText } from "../../dom.js";
+import { element } from "../../dom.js";
 import { selectionKeys, selectionName, title } from "../../names.js";
+import { PriceHistory } from "../history.js";
 import { reasonText } from "../reasons.js";
 import { clockText } from "./ages.js";
 
@@ -13,6 +14,10 @@ const ASK_AFTER_MS = 150;
 const LOAD_AFTER_MS = 600;
 const MAX_PAGES = 5;
 const PAGE = 1000;
+// What is before the last hour is loaded in parts of equal length, so that a market that changes often is drawn from its beginning to its end.
+const PARTS = 12;
+const PART_PAGE = 500;
+const POINTS = 720;
 const UNAVAILABLE = 503;
 const ASK_AGAIN_MS = 30_000;
 
@@ -21,6 +26,7 @@ export class Past {
   #loading;
   #loaded = new Set();
   #missingUntilMs = 0;
+  #before;
 
   /**
    * @param {object} console
@@ -39,7 +45,10 @@ export class Past {
     this.root = element("div", { class: "past", hidden: "" }, element("div", { class: "past-controls" },
       element("span", { text: "What did subscribers see?" }), this.profile, this.span, this.slider, this.now), this.said);
     this.slider.addEventListener("input", () => this.#choose());
-    this.span.addEventListener("change", () => this.#spread());
+    this.span.addEventListener("change", () => {
+      this.#spread();
+      this.#loadBefore();
+    });
     this.profile.addEventListener("change", () => this.#choose());
     this.now.addEventListener("click", () => this.#reset());
   }
@@ -47,17 +56,42 @@ export class Past {
   /** Turn to a market; undefined for none. */
   show(id) {
     this.id = id;
-    this.firstMs = undefined;
+    this.firstMs = this.#before = undefined;
     this.root.hidden = true;
     this.#reset();
     clearTimeout(this.#loading);
     if (id && Date.now() >= this.#missingUntilMs) this.#loading = setTimeout(() => this.#load(id), LOAD_AFTER_MS);
   }
 
-  /** Stretch the slider over the chosen time, as far back as there is something of the market. */
-  #spread() {
+  /** How long the chosen time is, as far back as there is something of the market. */
+  get #existingMs() {
     const existsMs = Date.now() - (this.firstMs ?? Date.now() - HOUR_MS);
-    const spanMs = Math.max(STEPS, Math.min(SPANS[this.span.value] ?? existsMs, existsMs));
+    return Math.max(STEPS, Math.min(SPANS[this.span.value] ?? existsMs, existsMs));
+  }
+
+  /** How long the time of the chart is: the chosen one, and an hour at least. */
+  get chartMs() {
+    return this.root.hidden ? HOUR_MS : Math.max(HOUR_MS, this.#existingMs);
+  }
+
+  /** What the time of the chart is called. */
+  get chartText() {
+    if (this.root.hidden || this.span.value === "1 hour") return "last hour";
+    return this.span.value === "all" ? "since its first" : `last ${this.span.value}`;
+  }
+
+  /** The two series of a selection, with what was before the last hour; undefined if nothing is known of it. */
+  series(key) {
+    const known = this.console.live.history.of(this.id, key);
+    const before = this.#before?.of(this.id, key);
+    if (!before) return known;
+    const join = (line) => ({ times: [...before[line].times, ...known?.[line].times ?? []], values: [...before[line].values, ...known?.[line].values ?? []] });
+    return { price: join("price"), fair: join("fair") };
+  }
+
+  /** Stretch the slider over the chosen time. */
+  #spread() {
+    const spanMs = this.#existingMs;
     this.slider.max = String(Math.round(spanMs));
     this.slider.step = String(Math.ceil(spanMs / STEPS));
     this.#reset();
@@ -100,18 +134,48 @@ export class Past {
     this.profile.hidden = profiles.length < 2;
     this.root.hidden = false;
     this.#spread();
+    this.#loadBefore();
   }
 
   async #loadHour(id) {
-    const offset = this.#offsetMs;
     const { history } = this.console.live;
-    const untilMs = Math.min(history.since(id) ?? Date.now(), Date.now());
-    const limits = `from=${Math.round(Date.now() + offset - HOUR_MS)}&to=${Math.round(untilMs + offset)}&limit=${PAGE}&include=fair`;
+    const nowMs = Date.now();
+    history.prepend(id, await this.#loadPoints(id, nowMs - HOUR_MS, Math.min(history.since(id) ?? nowMs, nowMs), MAX_PAGES, PAGE));
+  }
+
+  /** Load what is before the last hour in the chosen time, in parts, and draw each. */
+  async #loadBefore() {
+    const { id } = this;
+    const spanMs = this.chartMs;
+    const untilMs = this.console.live.history.since(id) ?? Date.now() - HOUR_MS;
+    const firstMs = Date.now() - spanMs;
+    const before = spanMs > HOUR_MS && firstMs < untilMs ? new PriceHistory({ intervalMs: spanMs / POINTS, maxPoints: PARTS * PART_PAGE }) : undefined;
+    this.#before = before;
+    this.drawChart();
+    for (let part = 0; before && part < PARTS; part++) {
+      const [fromMs, toMs] = [part, part + 1].map((number) => firstMs + ((untilMs - firstMs) * number) / PARTS);
+      let points;
+      try {
+        points = await this.#loadPoints(id, fromMs, toMs, 1, PART_PAGE);
+      } catch {
+        // What can't be loaded is not drawn, and what is before it ends there.
+        points = [{ at: fromMs }];
+      }
+      if (this.#before !== before) return;
+      before.append(id, points);
+      this.drawChart();
+    }
+  }
+
+  /** Return the points of the changes from a time to another, by this clock, of so many pages at most. */
+  async #loadPoints(id, fromMs, toMs, pages, limit) {
+    const offset = this.#offsetMs;
+    const limits = `from=${Math.round(fromMs + offset)}&to=${Math.round(toMs + offset)}&limit=${limit}&include=fair`;
     const points = [];
     let cursor = "";
-    for (let page = 0; page < MAX_PAGES; page++) {
+    for (let page = 0; page < pages; page++) {
       const answer = await this.console.api.get(`${this.#path(id)}/changes?${limits}${cursor && `&cursor=${cursor}`}`);
-      if (page === 0 && answer.before) note(points, answer.before, Date.now() - HOUR_MS);
+      if (page === 0 && answer.before) note(points, answer.before, fromMs);
       for (const { at, market } of answer.changes) note(points, market, Date.parse(at) - offset);
       // What is not known is not drawn.
       for (const { after, until } of answer.gaps) for (const at of [after, until]) if (at) points.push({ at: Date.parse(at) - offset });
@@ -119,8 +183,7 @@ export class Past {
       if (!cursor) break;
     }
     if (cursor && points.length) points.push({ at: points.at(-1).at + 1 });
-    points.sort((one, other) => one.at - other.at);
-    history.prepend(id, points);
+    return points.sort((one, other) => one.at - other.at);
   }
 
   #choose() {

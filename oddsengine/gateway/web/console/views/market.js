@@ -69,6 +69,7 @@ export class MarketDetail {
       this.#chartWidth = contentRect.width;
       this.#chartMs = 0;
     }).observe(this.chart);
+    this.chartHeading = element("h4");
     this.legend = element("ul", { class: "legend" });
     this.past = new Past(console, () => {
       this.#chartMs = 0;
@@ -76,7 +77,7 @@ export class MarketDetail {
     });
     const section = (heading, ...nodes) => element("section", {}, element("h4", { text: heading }), ...nodes);
     this.root = element("article", { class: "detail", "aria-label": "Market" }, element("h3", {}, this.name, " ", this.version), this.state, this.actions, this.commands, this.prices,
-      section("Published price and fair odds, last hour", this.chart, this.legend, this.past.root),
+      element("section", {}, this.chartHeading, this.chart, this.legend, this.past.root),
       element("div", { class: "columns" }, section("Rule of each profile", this.rules), section("Guards", this.guards), section("Sources", this.sources)));
   }
 
@@ -272,13 +273,14 @@ export class MarketDetail {
   #drawChart(market) {
     this.#chartMs = Date.now();
     const lines = selectionKeys(market).slice(0, CHARTED).flatMap((key, index) => {
-      const series = this.live.history.of(market.id, key);
+      const series = this.past.series(key);
       return series ? [{ key, index, name: selectionName(key, market.selections[key]), ...series }] : [];
     });
     const texts = lines.map(({ name, price, fair }) => `${name} ${number(price.values.at(-1))}${fair.values.at(-1) ? ` (fair ${number(fair.values.at(-1))})` : ""}`);
     this.#once("legend", lines.map(({ key }) => key), () => this.#drawLegend(lines));
     texts.forEach((text, index) => setText(this.legend.children[index].firstChild.lastChild, text));
-    drawChart(this.chart, lines.filter(({ key }) => !this.#uncharted.has(key)), Date.now(), this.#chartWidth, this.past.atMs);
+    drawChart(this.chart, lines.filter(({ key }) => !this.#uncharted.has(key)), Date.now(), this.past.chartMs, this.#chartWidth, this.past.atMs);
+    setText(this.chartHeading, `Published price and fair odds, ${this.past.chartText}`);
     this.chart.setAttribute("aria-label", `Prices: ${texts.join(", ")}`);
   }
 
