@@ -305,6 +305,17 @@ def history(
 
 
 @app.command()
+def reprice(
+    hours: Annotated[float, typer.Option(help="How many hours of the simulator are repriced.", min=0.1)] = 24.0,
+    json: JsonOption = None,
+) -> None:
+    """Messages/s and memory of `oddsengine reprice` over a simulated day, priced by two configs, the same bytes twice."""
+    from bench.history import repricing as scenario
+
+    show(scenario.run(hours), json)
+
+
+@app.command()
 def paired(
     scenarios: Annotated[list[str], typer.Argument(help='Scenarios with their options, such as "fanout --subscribers 100".')],
     base: Annotated[Path, typer.Option(help="The other checkout, with its own .venv.", exists=True, file_okay=False)],

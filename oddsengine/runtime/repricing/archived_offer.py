@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -32,20 +33,38 @@ if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
     from oddsengine.history.database import Database
 
-#: How much is read at once.
-_WINDOW_MS: Final = 10_000
+#: How long a time is read at once at first, and at most, and how many rows it has then, about.
+_FIRST_MS: Final = 1000
+_MAX_MS: Final = 60_000
+_ROWS: Final = 20_000
+_MAX_GROWTH: Final = 2.0
 _KEYS_AT_ONCE: Final = 1000
 _decode_command: Final = msgspec.msgpack.Decoder(Command).decode
 _CHANGES: Final = (
     "SELECT key, at_ms, shard, epoch, seq, ordinal, change FROM changes WHERE at_ms >= $1 AND at_ms < $2",
     "SELECT key, at_ms, shard, epoch, seq, kind, number, body FROM records WHERE at_ms >= $1 AND at_ms < $2 AND kind = ANY($3)",
 )
-# Each day begins with whole states, so nothing before it is needed; of what came then, only the last is.
+# Each day begins with whole states, so nothing before it is needed; of what came then, only the last of each key is. By the index
+# that is found in a time that depends on how many keys there are, not on how many changes.
 _LAST: Final = (
-    """SELECT DISTINCT ON (key) key, at_ms, shard, epoch, seq, ordinal, change FROM changes WHERE at_ms >= $1 AND at_ms < $2
-       ORDER BY key, at_ms DESC, epoch DESC, seq DESC, ordinal DESC""",
-    """SELECT DISTINCT ON (key, kind) key, at_ms, shard, epoch, seq, kind, number, body FROM records
-       WHERE at_ms >= $1 AND at_ms < $2 AND kind = ANY($3) ORDER BY key, kind, at_ms DESC, number DESC""",
+    """WITH RECURSIVE keys AS (
+        (SELECT key FROM changes WHERE at_ms >= $1 AND at_ms < $2 ORDER BY key LIMIT 1)
+        UNION ALL
+        SELECT (SELECT key FROM changes WHERE key > keys.key AND at_ms >= $1 AND at_ms < $2 ORDER BY key LIMIT 1)
+        FROM keys WHERE key IS NOT NULL
+    ) SELECT last.* FROM keys, LATERAL (
+        SELECT key, at_ms, shard, epoch, seq, ordinal, change FROM changes
+        WHERE key = keys.key AND at_ms >= $1 AND at_ms < $3 ORDER BY at_ms DESC, epoch DESC, seq DESC, ordinal DESC LIMIT 1
+    ) AS last""",
+    """WITH RECURSIVE keys AS (
+        (SELECT key FROM records WHERE at_ms >= $1 AND at_ms < $2 ORDER BY key LIMIT 1)
+        UNION ALL
+        SELECT (SELECT key FROM records WHERE key > keys.key AND at_ms >= $1 AND at_ms < $2 ORDER BY key LIMIT 1)
+        FROM keys WHERE key IS NOT NULL
+    ) SELECT last.* FROM keys, unnest($4::smallint[]) AS kinds (kind), LATERAL (
+        SELECT key, at_ms, shard, epoch, seq, kind, number, body FROM records
+        WHERE key = keys.key AND kind = kinds.kind AND at_ms >= $1 AND at_ms < $3 ORDER BY at_ms DESC, number DESC LIMIT 1
+    ) AS last""",
 )
 _SILENCES: Final = """
     SELECT shard, at_ms, next_ms FROM (
@@ -53,8 +72,10 @@ _SILENCES: Final = """
         FROM entries WHERE at_ms >= $1 AND at_ms < $2
     ) AS each WHERE next_ms - at_ms > $3"""
 _RESULTS: Final = """
-    SELECT DISTINCT ON (key) change FROM changes WHERE key = ANY($1) AND at_ms >= $2
-    ORDER BY key, at_ms DESC, epoch DESC, seq DESC, ordinal DESC"""
+    SELECT last.change FROM unnest($1::bigint[]) AS keys (key), LATERAL (
+        SELECT change FROM changes WHERE key = keys.key AND at_ms >= $2
+        ORDER BY at_ms DESC, epoch DESC, seq DESC, ordinal DESC LIMIT 1
+    ) AS last"""
 
 
 class NothingArchived(HistoryError):
@@ -132,12 +153,18 @@ class ArchivedOffer:
     async def _rows(self, connection: Any) -> AsyncIterator[Sequence[Row]]:
         day_ms = self._since_ms // DAY_MS * DAY_MS
         moments = await self._moments(connection, day_ms)
-        yield last_of_each(await _read(connection, _LAST, day_ms, self._since_ms))
-        yield [each for each in moments if each.at_ms < self._since_ms]
-        for from_ms in range(self._since_ms, self._until_ms, _WINDOW_MS):
-            to_ms = min(from_ms + _WINDOW_MS, self._until_ms)
+        yield last_of_each(await _read(connection, _LAST, day_ms, day_ms + DAY_MS, self._since_ms))
+        places = [each.at_ms for each in moments]
+        yield moments[: bisect_left(places, self._since_ms)]
+        from_ms, span_ms = self._since_ms, _FIRST_MS
+        while from_ms < self._until_ms:
+            to_ms = min(from_ms + span_ms, self._until_ms)
             rows = [row for _, row in await _read(connection, _CHANGES, from_ms, to_ms)]
-            yield sorted(rows + [each for each in moments if from_ms <= each.at_ms < to_ms])
+            growth = min(_MAX_GROWTH, _ROWS / max(len(rows), 1))
+            rows += moments[bisect_left(places, from_ms) : bisect_left(places, to_ms)]
+            rows.sort()
+            yield rows
+            from_ms, span_ms = to_ms, max(1, min(_MAX_MS, int(span_ms * growth)))
 
     async def _moments(self, connection: Any, day_ms: int) -> list[Row]:
         moments: list[Row] = []
@@ -171,11 +198,11 @@ def _taken(timeline: Timeline, row: Row) -> Iterator[Observation | Unknown]:
         raise UnreadableRow(row) from None
 
 
-async def _read(connection: Any, queries: Iterable[str], from_ms: int, to_ms: int) -> list[tuple[int, Row]]:
+async def _read(connection: Any, queries: Iterable[str], *times_ms: int) -> list[tuple[int, Row]]:
     """Return the rows of a time, each with its key."""
     changes, records = queries
-    rows = [(key, change_row(*row)) for key, *row in await connection.fetch(changes, from_ms, to_ms)]
-    others = await connection.fetch(records, from_ms, to_ms, list(RECORD_KINDS))
+    rows = [(key, change_row(*row)) for key, *row in await connection.fetch(changes, *times_ms)]
+    others = await connection.fetch(records, *times_ms, list(RECORD_KINDS))
     return rows + [(key, record_row(*row)) for key, *row in others]
 
 
