@@ -31,7 +31,7 @@ SILENT_AFTER_S: Final = 2.0
 _MIN_SILENT_AFTER_S: Final = 1.0
 #: How many entries to read at once. Few: one of a snapshot has a hundred markets, and other work waits until all are applied.
 READ_COUNT: Final = 20
-_RETRY_S: Final = 0.2
+_RETRY_S: Final = 0.1
 #: A snapshot that has not come is asked for again: Redis may have lost the request.
 _ASK_AGAIN_S: Final = 5.0
 #: Once a feed is down because nothing of it was read in time, it stays so until entries are no later than this.
