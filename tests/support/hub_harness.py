@@ -41,12 +41,14 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written = bytearray()
+        self.writes = 0
         self.backlog = 0
         self.reads = True
         self.is_closed = self.is_aborted = False
 
     def write(self, data: Any) -> None:
         self.written += data
+        self.writes += 1
         if not self.reads:
             self.backlog += len(data)
 

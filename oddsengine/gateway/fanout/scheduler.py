@@ -1,4 +1,7 @@
-"""Time slices: how long work may run before it yields, and when it resumes, so that other work gets its turn in between."""
+"""Time slices: how long work may run before it yields, and when it resumes, so that other work gets its turn in between.
+
+And the pace of flushes under load.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,45 @@ _HTTP_EXPECTED_S: Final = 1.0
 #: The share of the time that deferrable work gets, and the most of it in one turn.
 _DEFERRABLE_SHARE: Final = 0.5
 _MAX_DEFERRABLE_S: Final = 0.01
+
+
+#: A flush that took longer is rested after, the longer the more. At a thousand sessions it is where writes are dear.
+_BRISK_FLUSH_S: Final = 0.012
+_REST_RATIO: Final = 2.0
+#: How long a change may take to the last session for the sake of fewer writes: the rest, and a flush before and after it.
+_MAX_HELD_S: Final = 0.08
+
+
+class Pace:
+    """How long prices rest between two flushes, so that under load fewer writes carry the same changes.
+
+    What a flush takes is mostly a write to each session, however little is in it. Without a rest, flushes that take long follow
+    each other until nothing else gets its turn, here and in whoever receives them. Where they are short, or where even
+    one takes so long that changes would be too late, there is none; nor for suspensions.
+    """
+
+    def __init__(self) -> None:
+        self._began_s = 0.0
+        self._rested_s = 0.0
+
+    def begin(self, now_s: float) -> None:
+        """Note that a flush begins."""
+        self._began_s = now_s
+
+    def finish(self, now_s: float) -> None:
+        """Note that the flush is written."""
+        took_s = now_s - self._began_s
+        rest_s = min(_REST_RATIO * (took_s - _BRISK_FLUSH_S), _MAX_HELD_S - 2 * took_s)
+        # A suspension may have been sent meanwhile.
+        self._rested_s = max(self._rested_s, now_s + rest_s)
+
+    def left_s(self, now_s: float) -> float:
+        """Return how long prices are still to rest; 0.0 if they are to be sent."""
+        return max(0.0, self._rested_s - now_s)
+
+    def end_rest(self) -> None:
+        """Send prices from now on."""
+        self._rested_s = 0.0
 
 
 class NextTurn:
@@ -56,6 +98,9 @@ class Scheduler:
         self.clock = clock
         self._resume = resume
         self._is_yielding = False
+        self._timer: asyncio.TimerHandle | None = None
+        #: of the flushes
+        self.pace = Pace()
         self._http_request_s = -inf
         #: when the last budget of deferrable work began
         self._budget_begun_s = -inf
@@ -90,6 +135,18 @@ class Scheduler:
         if not self._is_yielding:
             self._is_yielding = True
             self._pass_turn(_TURNS_WITH_HTTP if self._expects_http else _TURNS)
+
+    def rests(self) -> bool:
+        """Check whether prices are to rest. If so, resume when they are rested."""
+        left_s = self.pace.left_s(self.clock())
+        if left_s and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(left_s, self._end_rest)
+        return left_s > 0
+
+    def _end_rest(self) -> None:
+        self._timer = None
+        self.pace.end_rest()
+        self._resume()
 
     @property
     def _expects_http(self) -> bool:

@@ -128,15 +128,7 @@ class Dispatcher:
         subscription.sent_stale = None if confirm else False
         subscription.at = NO_POSITION if resume is None else resume
         self._counters.resumed += resume is not None
-        if session.backlog() or not self._scheduler.has_budget():
-            # Send nothing more before the socket has drained, and do not keep others waiting for all that one requests.
-            self._catch_up.defer(session)
-        else:
-            self._catch_up.catch_up(session, subscription)
-        self._catch_up.send_staleness(session, subscription)
-        if session.backlog():
-            self._outbox.note_backpressured([session])
-        self._outbox.detach_slow()
+        self._catch_up.join(session, subscription)
 
     def leave(self, session: Session, name: str) -> None:
         """Unsubscribe a session from a channel. No-op if it is not subscribed."""
@@ -207,7 +199,10 @@ class Dispatcher:
                 self._machine.move(Trigger.DEFER)
             self._scheduler.yield_to_loop()
         elif state in AT_REST:
-            self._flush_shard(shard)
+            if not self._scheduler.rests():
+                self._flush_shard(shard)
+            elif state is DispatchState.IDLE:
+                self._machine.move(Trigger.DEFER)
 
     def replaced(self, shard: int) -> None:
         """Send a snapshot to every audience of a shard: earlier positions have no diff to the current one."""
@@ -260,13 +255,20 @@ class Dispatcher:
         if not batches:
             self._supersede()
             return
-        self._machine.move(Trigger.FLUSH if self._machine.state in AT_REST else Trigger.OVERTAKE)
         flush = self._flush
+        if self._machine.state in AT_REST:
+            self._begin()
+        else:
+            self._machine.move(Trigger.OVERTAKE)
         if self._machine.state is DispatchState.INTERRUPTED:
             self._outbox.detach(flush.interrupt())
             flush.forget_moves()
         flush.put_first(batches)
         self._encode_batch()
+
+    def _begin(self) -> None:
+        self._machine.move(Trigger.FLUSH)
+        self._scheduler.pace.begin(self._clock())
 
     def _batches(self, whole: DeltaBatch) -> list[DeltaBatch]:
         """Split changes into batches; none if there are no changes, so that all sessions have them."""
@@ -287,7 +289,7 @@ class Dispatcher:
         if not batches:
             self._supersede()
             return
-        self._machine.move(Trigger.FLUSH)
+        self._begin()
         self._flush.put_first(sorted(batches, key=lambda batch: batch.suspended_ms is None))
         self._encode_batch()
 
@@ -349,7 +351,7 @@ class Dispatcher:
                 return
         elif state not in AT_REST:
             self._next_batch()
-        while self._machine.state is DispatchState.DEFERRED:
+        while self._machine.state is DispatchState.DEFERRED and not self._scheduler.rests():
             self._flush_pending()
 
     def _complete_batch(self) -> None:
@@ -374,6 +376,7 @@ class Dispatcher:
 
     def _complete(self) -> None:
         """Forget the flush, and call what waited for its completion."""
+        self._scheduler.pace.finish(self._clock())
         callbacks = self._flush.reset()
         if self._pending:
             self._machine.move(Trigger.DEFER)

@@ -4,7 +4,7 @@ A flush is encoded in batches, and each batch is written in time slices. Between
 event loop. At rest, no flush is in progress:
 
 - `idle`                 every change is dispatched.
-- `deferred`             changes wait for a turn of the event loop.
+- `deferred`             changes wait for a turn of the event loop or, under load, for the rest after the last flush.
 
 While a flush is in progress, later price changes wait until it is complete, and go out as one:
 
@@ -42,7 +42,7 @@ class DispatchState(StrEnum):
 class Trigger(StrEnum):
     """What moves the dispatcher from state to state."""
 
-    #: changes have to wait for a turn of the event loop
+    #: changes have to wait
     DEFER = "defer"
     #: no change is left to wait for: a snapshot has superseded it
     SUPERSEDE = "supersede"

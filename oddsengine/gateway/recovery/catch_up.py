@@ -73,6 +73,18 @@ class CatchUp:
         self._snapshots.evict_idle()
         self._run()
 
+    def join(self, session: Session, subscription: Subscription) -> None:
+        """Catch a new subscription up, at once if its session's socket and the budget allow."""
+        if session.backlog() or not self._scheduler.has_budget():
+            # Send nothing more before the socket has drained, and do not keep others waiting for all that one requests.
+            self.defer(session)
+        else:
+            self.catch_up(session, subscription)
+        self.send_staleness(session, subscription)
+        if session.backlog():
+            self._outbox.note_backpressured([session])
+        self._outbox.detach_slow()
+
     def defer(self, session: Session) -> None:
         """Catch a session up once it has taken what was written to it and the budget allows."""
         self._slow_consumers.add(session)
