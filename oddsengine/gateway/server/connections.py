@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import structlog
 
+from oddsengine.common.http import RequestRejected, error
 from oddsengine.gateway.fanout.lingering import wait_closed
-from oddsengine.gateway.protocol.codes import Close
+from oddsengine.gateway.protocol.codes import Close, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +75,7 @@ class Connections:
         self.observer: SessionObserver | None = None
         #: whether this gateway is about to stop: it is not ready, but serves until it is drained
         self.draining = False
+        self._is_closing = False
         #: the span over which the clients of a drain reconnect
         self.spread_s = DRAIN_SPREAD_S
         #: for how long it serves on, unready, before it is drained
@@ -84,6 +86,18 @@ class Connections:
         is_logged = self.observer is not None and self.observer.logs
         self._sessions[session] = Opened(path, address, self._clock(), connection) if is_logged else None
 
+    def dismissed(self, session: Session) -> bool:
+        """Say goodbye to a session whose handshake had begun before a drain. Return False if there is none."""
+        if self._is_closing:
+            self._hub.send_goaway(session, "drain", _MIN_RECONNECT_MS)
+            self._hub.end(session, Close.DRAINING, "drain")
+        return self._is_closing
+
+    def require_open(self) -> None:
+        """Raise RequestRejected if no session can be opened any more: the next gateway can, if a proxy asks it."""
+        if self._is_closing:
+            raise RequestRejected(error(503, ErrorCode.NOT_READY, "draining", {"Retry-After": "1"}))
+
     def remove(self, session: Session) -> None:
         """Stop tracking a session and close it in the hub."""
         opened = self._sessions.pop(session)
@@ -93,7 +107,7 @@ class Connections:
 
     async def drain(self) -> None:
         """Send every session a goaway and close it with code 1012. Each is given its own time to reconnect."""
-        self.draining = True
+        self.draining = self._is_closing = True
         sessions, spread_ms = list(self._sessions), round(1000 * self.spread_s)
         for number, session in enumerate(sessions):
             self._hub.send_goaway(session, "drain", _MIN_RECONNECT_MS + spread_ms * number // max(len(sessions), 1))

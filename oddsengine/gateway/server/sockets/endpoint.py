@@ -64,6 +64,7 @@ class WebSocketEndpoint:
         session_id = self.hub.new_id()
         address: str | None = None
         try:
+            self._connections.require_open()
             require_loaded(self.hub.replica)
             address = await self._admission.admit(request, session_id, is_handshake="Upgrade" in request.headers)
             access = await self._admission.authenticate_stream(request)
@@ -93,6 +94,8 @@ class WebSocketEndpoint:
         self._connections.add(session, self.dialect.path, address, connection)
         connection.hand_to(conversation)
         http.hand_over(connection)
+        if self._connections.dismissed(session):
+            return
         if access is not None and not await self._sessions.acquire(access, session_id):
             self.hub.end(session, Close.OVER_LIMIT, "too many sessions with this token")
         else:
