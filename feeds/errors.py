@@ -11,6 +11,8 @@ FeedError
 
 from __future__ import annotations
 
+from oddsengine.common.excerpts import bounded
+
 
 class FeedError(Exception):
     """Base class of all errors of feeds."""
@@ -25,9 +27,9 @@ class BadMessage(FeedError):
     """
 
     def __init__(self, where: str, reason: str) -> None:
-        self.where = where
-        self.reason = reason
-        super().__init__(f"{where}: {reason}")
+        self.where = bounded(where)
+        self.reason = bounded(reason)
+        super().__init__(f"{self.where}: {self.reason}")
 
 
 class MissingSecret(FeedError):
@@ -77,4 +79,4 @@ class ProviderRefused(FeedError):
         self.code = code
         self.fatal = fatal
         advice = "; retrying will not help, check the feed's settings" if fatal else ""
-        super().__init__(f"the provider refused: {code}: {message}{advice}")
+        super().__init__(f"the provider refused: {bounded(code)}: {bounded(message)}{advice}")

@@ -8,6 +8,7 @@ import structlog
 
 from feeds.errors import ContinuityLost
 from feeds.feed import Dropped, Quota, Rejected, VerificationSnapshot
+from oddsengine.common.excerpts import bounded
 from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
@@ -100,8 +101,8 @@ class EventHandler:
             _log.warning(
                 "provider message rejected",
                 feed=self._name,
-                where=event.where,
-                reason=event.reason,
+                where=bounded(event.where),
+                reason=bounded(event.reason),
                 excerpt=event.excerpt,
                 left_out=left_out,
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from oddsengine.common.excerpts import echoed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TypeAlias
@@ -42,7 +44,7 @@ def decimal_odds(value: float | str | None) -> float | None:
 
 def problem_of_odds(value: float | str | None) -> str | None:
     """Return why a price can't be used; None if it can, or if there is none."""
-    return None if value is None or decimal_odds(value) is not None else f"{value!r} is not decimal odds"
+    return None if value is None or decimal_odds(value) is not None else f"{echoed(value)} is not decimal odds"
 
 
 def read_quotes(prices: Mapping[str, float | str | None], outcomes: int, winners: int = 1) -> tuple[dict[str, float], list[str]]:
@@ -78,7 +80,7 @@ def to_line(value: float | str) -> float:
     """
     line = _number(value)
     if not -_MAX_LINE < line < _MAX_LINE or abs(line / _LINE_STEP - round(line / _LINE_STEP)) > _EXACT:
-        raise ValueError(f"{value!r} is not a line")
+        raise ValueError(f"{echoed(value)} is not a line")
     # Without what floats are imprecise by, and the sign of -0.0.
     return round(line, 2) or 0.0
 
@@ -91,7 +93,7 @@ def to_handicap(value: float | str) -> float:
     """
     line = to_line(value)
     if not (4 * line).is_integer():
-        raise ValueError(f"{value!r} is not the line of an Asian handicap")
+        raise ValueError(f"{echoed(value)} is not the line of an Asian handicap")
     return line
 
 
@@ -103,7 +105,7 @@ def to_total_line(value: float | str) -> float:
     """
     line = to_line(value)
     if line <= 0.0:
-        raise ValueError(f"{value!r} is not the line of a total")
+        raise ValueError(f"{echoed(value)} is not the line of a total")
     return line
 
 
@@ -122,6 +124,6 @@ def _number(value: float | str) -> float:
     if isinstance(value, str):
         text = value.strip()
         if _NUMBER.fullmatch(text) is None:
-            raise ValueError(f"{value!r} is not a number")
+            raise ValueError(f"{echoed(value)} is not a number")
         return float(text)
     return float(value)

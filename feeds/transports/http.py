@@ -30,7 +30,7 @@ _JSON_STARTS: Final = frozenset({b"{", b"["})
 REDIRECTS: Final = range(300, 400)
 #: Providers answer within a second; requests time out after ten by default.
 _RESPONSE_BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_SECONDS: Final = re.compile(r"\d{1,9}(\.\d+)?")
+_SECONDS: Final = re.compile(r"\d{1,9}(\.\d+)?", re.ASCII)
 #: Response headers that codecs read; the others are discarded.
 _KEPT_HEADERS: Final = frozenset({"retry-after", "x-requests-remaining", "x-requests-used", "date"})
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from oddsengine.common.excerpts import echoed
 from oddsengine.common.settings.secret_keys import check_secrets
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -28,7 +29,7 @@ class TopicSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         names = [name for name in msgspec.structs.astuple(self) if name]
         for name, key in zip(msgspec.structs.astuple(self), TOPICS, strict=True):
             if names.count(name) > 1:
-                raise ValueError(f"{key}: another topic is called {name!r} too; give each a name of its own")
+                raise ValueError(f"{key}: another topic is called {echoed(name)} too; give each a name of its own")
 
 
 class _BridgeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,8 +84,8 @@ class KafkaSettings(_BridgeSettings, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError('brokers: is empty; name some, as ["kafka1:9092", "kafka2:9092"]')
         for broker in self.brokers:
             host, _, port = broker.rpartition(":")
-            if not host or not port.isdigit() or "/" in broker:
-                raise ValueError(f"brokers: {broker!r} is not host:port")
+            if not host or not (port.isascii() and port.isdigit()) or "/" in broker:
+                raise ValueError(f"brokers: {echoed(broker)} is not host:port")
         self._check(has_tls=self.tls, needs="tls = true")
 
 

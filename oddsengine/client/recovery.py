@@ -182,7 +182,7 @@ def retry_after_s(value: str | None, now_s: Callable[[], float]) -> float | None
     """
     if value is None:
         return None
-    if value.strip().isdecimal():
+    if value.isascii() and value.strip().isdecimal():
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now_s())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
+from oddsengine.common.excerpts import echoed
 from oddsengine.domain.market_types import MARKET_TYPES
 
 if TYPE_CHECKING:
@@ -47,5 +48,5 @@ def impossible_selection(command: Command, market_type: MarketType | None = None
             close = difflib.get_close_matches(key, allowed, n=1)
             suggestion = f"; did you mean {close[0]!r}?" if close else ""
             named = " or ".join(str(each) for each in types)
-            return f"no market of the type {named} has a selection {key!r}: they have {', '.join(allowed)}{suggestion}"
+            return f"no market of the type {named} has a selection {echoed(key)}: they have {', '.join(allowed)}{suggestion}"
     return None

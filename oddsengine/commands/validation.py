@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from oddsengine.commands.command import ACTIONS, EVERY_PROFILE, SCOPE_KINDS, Action, Command, Scope, ScopeKind, Values
+from oddsengine.common.excerpts import echoed
 from oddsengine.domain.results import Outcome
 from oddsengine.domain.taxonomy import MarketType
 
@@ -25,7 +26,7 @@ MAX_TYPES: Final = 50
 #: A command may be made for so long.
 MAX_EXPIRY_S: Final = 366 * 86_400
 KICK_OFF: Final = "kick_off"
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 _OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
 _TYPES: Final[tuple[str, ...]] = get_args(MarketType)
 _NARROW: Final[tuple[ScopeKind, ...]] = ("event", "market", "selection")
@@ -149,19 +150,19 @@ def _action(name: str) -> Action:
     for action in ACTIONS:
         if action == name:
             return action
-    raise BadCommand(f"unknown action {_shown(name)}; the actions are {', '.join(ACTIONS)}{_suggestion(name, ACTIONS)}")
+    raise BadCommand(f"unknown action {echoed(name)}; the actions are {', '.join(ACTIONS)}{_suggestion(name, ACTIONS)}")
 
 
 def _scope(given: Mapping[str, Any], profiles: Sequence[str]) -> Scope:
     for name in given:
         if name not in _SCOPE_FIELDS:
             raise BadCommand(
-                f"unknown key {_shown(name)} of scope; the keys are {', '.join(_SCOPE_FIELDS)}{_suggestion(name, _SCOPE_FIELDS)}"
+                f"unknown key {echoed(name)} of scope; the keys are {', '.join(_SCOPE_FIELDS)}{_suggestion(name, _SCOPE_FIELDS)}"
             )
     for name in given.get("types", ()) if isinstance(given.get("types"), list) else ():
         if name not in _TYPES:
             close = _suggestion(str(name), _TYPES) or f"; there are {', '.join(_TYPES[:5])} and others, see docs/market-types.md"
-            raise BadCommand(f"unknown market type {_shown(name)} in scope.types{close}")
+            raise BadCommand(f"unknown market type {echoed(name)} in scope.types{close}")
     try:
         scope = msgspec.convert(given, Scope)
     except msgspec.ValidationError as error:
@@ -173,10 +174,10 @@ def _scope(given: Mapping[str, Any], profiles: Sequence[str]) -> Scope:
     if named[0] != "all":
         _text(f"scope.{named[0]}", scope.key, MAX_TEXT)
     if scope.market is not None and "/" not in scope.market:
-        raise BadCommand(f"{_shown(scope.market)} is not the id of a market, as in betfair.29283412/match_odds")
+        raise BadCommand(f"{echoed(scope.market)} is not the id of a market, as in betfair.29283412/match_odds")
     if scope.selection is not None and scope.selection.count("/") < 2:  # noqa: PLR2004 - event/market/selection
         raise BadCommand(
-            f"{_shown(scope.selection)} is not a selection: write the id of its market, a slash and its key, "
+            f"{echoed(scope.selection)} is not a selection: write the id of its market, a slash and its key, "
             "as in betfair.29283412/match_odds/home"
         )
     if len(scope.types) > MAX_TYPES:
@@ -189,7 +190,7 @@ def _with_profiles(scope: Scope, profiles: Sequence[str]) -> Scope:
         return msgspec.structs.replace(scope, profiles=EVERY_PROFILE)
     for name in scope.profiles:
         if profiles and name not in profiles:
-            raise BadCommand(f"unknown profile {_shown(name)}; the profiles are {', '.join(profiles)}, or * for all")
+            raise BadCommand(f"unknown profile {echoed(name)}; the profiles are {', '.join(profiles)}, or * for all")
         _text("scope.profiles", name, MAX_TEXT)
     return msgspec.structs.replace(scope, profiles=tuple(dict.fromkeys(scope.profiles)))
 
@@ -206,9 +207,9 @@ def _values(action: Action, scope: Scope, values: Values) -> Values:
         return _results(scope, values)
     if action in {"match", "unmatch"}:
         if not isinstance(values, str):
-            raise BadCommand(f"values of {action} is the id of the other event, not {_shown(values)}")
+            raise BadCommand(f"values of {action} is the id of the other event, not {echoed(values)}")
         if values.partition(".")[0] == (scope.event or "").partition(".")[0]:
-            raise BadCommand(f"values of {action} is the id of an event of another feed, not {_shown(values)}")
+            raise BadCommand(f"values of {action} is the id of an event of another feed, not {echoed(values)}")
         return _text("values", values, MAX_TEXT)
     if values is not None:
         raise BadCommand(f"{action} has no values")
@@ -223,7 +224,7 @@ def _numbers_by_selection(action: str, scope: Scope, values: Values) -> Values:
         return _number("values", values, allowed)
     if not isinstance(values, dict) or not values:
         raise BadCommand(
-            f'values of {action} says {allowed.what} for each selection, as in {{"home": 0.02}}, not {_shown(values)}'
+            f'values of {action} says {allowed.what} for each selection, as in {{"home": 0.02}}, not {echoed(values)}'
         )
     _check_size(values)
     return {_text("values", name, MAX_TEXT): _number(f"values.{name}", each, allowed) for name, each in values.items()}
@@ -233,16 +234,16 @@ def _results(scope: Scope, values: Values) -> Values:
     if values == "void":
         return values
     if scope.kind == "event":
-        raise BadCommand(f'values of the result of a whole event is "void", not {_shown(values)}')
+        raise BadCommand(f'values of the result of a whole event is "void", not {echoed(values)}')
     if not isinstance(values, dict) or not values:
         raise BadCommand(
-            f'values of result is "void", or says the outcome of each selection ({_one_of(_OUTCOMES)}), not {_shown(values)}'
+            f'values of result is "void", or says the outcome of each selection ({_one_of(_OUTCOMES)}), not {echoed(values)}'
         )
     _check_size(values)
     for name, outcome in values.items():
         _text("values", name, MAX_TEXT)
         if outcome not in _OUTCOMES:
-            raise BadCommand(f"values.{name} is {_one_of(_OUTCOMES)}, not {_shown(outcome)}")
+            raise BadCommand(f"values.{name} is {_one_of(_OUTCOMES)}, not {echoed(outcome)}")
     if not {"winner", "placed"} & set(values.values()):
         raise BadCommand('values of result names no winner: selections that it does not name lose; "void" gives all stakes back')
     return values
@@ -255,7 +256,7 @@ def _check_size(values: dict[str, Any]) -> None:
 
 def _number(name: str, value: Any, allowed: _Range) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not allowed.low <= value <= allowed.high:
-        raise BadCommand(f"{name} is {allowed.what}, a number from {allowed.low:g} to {allowed.high:g}, not {_shown(value)}")
+        raise BadCommand(f"{name} is {allowed.what}, a number from {allowed.low:g} to {allowed.high:g}, not {echoed(value)}")
     return float(value)
 
 
@@ -265,17 +266,17 @@ def _expiry(expires: str | float | None, now_ms: int) -> tuple[int | None, bool]
         return None, False
     if isinstance(expires, int | float):
         if not 0 < expires <= MAX_EXPIRY_S:
-            raise BadCommand(f"expires in seconds is over 0 and at most {MAX_EXPIRY_S}, not {_shown(expires)}")
+            raise BadCommand(f"expires in seconds is over 0 and at most {MAX_EXPIRY_S}, not {echoed(expires)}")
         return now_ms + max(1, round(expires * 1000)), False
     if expires == KICK_OFF:
         return None, True
     allowed = "kick_off, a time with its zone as in 2026-11-26T20:00:00Z, a number of seconds, or null"
     if not _TIME.fullmatch(expires):
-        raise BadCommand(f"expires is {allowed}, not {_shown(expires)}")
+        raise BadCommand(f"expires is {allowed}, not {echoed(expires)}")
     try:
         expires_ms = round(datetime.fromisoformat(expires.upper()).timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise BadCommand(f"expires is {allowed}, not {_shown(expires)}") from None
+        raise BadCommand(f"expires is {allowed}, not {echoed(expires)}") from None
     if not now_ms < expires_ms <= now_ms + MAX_EXPIRY_S * 1000:
         now = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         raise BadCommand(f"expires {expires} is not within the year that follows {now}, the time of this server")
@@ -284,18 +285,13 @@ def _expiry(expires: str | float | None, now_ms: int) -> tuple[int | None, bool]
 
 def _text(name: str, value: str, longest: int) -> str:
     if not value or len(value) > longest or not value.isprintable():
-        raise BadCommand(f"{name} is 1 to {longest} printable characters, not {_shown(value)}")
+        raise BadCommand(f"{name} is 1 to {longest} printable characters, not {echoed(value)}")
     return value
 
 
 def _one_of(names: Iterable[str]) -> str:
     *others, last = names
     return f"{', '.join(others)} or {last}" if others else last
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}.."  # noqa: PLR2004 - enough to recognise it by
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from oddsengine.common.error_codes import ErrorCode
+from oddsengine.common.excerpts import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Authorise = Callable[[web.Request], Awaitable[object]]
 
 _JSON: Final = "application/json"
+_UNCACHED: Final = {"Cache-Control": "no-store"}
 _NOT_FOUND: Final = 404
 
 
@@ -38,9 +40,10 @@ class RequestRejected(Exception):
 
 
 def error(status: int, code: ErrorCode, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Return an error answer."""
-    body = orjson.dumps({"error": {"code": code, "message": text}})
-    return web.Response(status=status, body=body, content_type=_JSON, headers=headers)
+    """Return an error answer. A text that repeats what a client sent is cut."""
+    body = orjson.dumps({"error": {"code": code, "message": bounded(text)}})
+    # Another client, or the same in a moment, may get another one: a cache may keep a 404 unless told not to (RFC 9111, 4.2.2).
+    return web.Response(status=status, body=body, content_type=_JSON, headers={**_UNCACHED, **(headers or {})})
 
 
 def json_answer(body: bytes) -> web.Response:

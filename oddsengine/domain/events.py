@@ -9,7 +9,7 @@ import msgspec
 
 from oddsengine.domain.ids import EventId
 
-_SCORE: Final = re.compile(r"(\d{1,3})\s*[-:\N{EN DASH}]\s*(\d{1,3})")
+_SCORE: Final = re.compile(r"(\d{1,3})\s*[-:\N{EN DASH}]\s*(\d{1,3})", re.ASCII)
 
 
 class Score(NamedTuple):

@@ -10,10 +10,12 @@ elsewhere, the others enough digits. American odds are exact on the American lad
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from math import isfinite
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from oddsengine.common.excerpts import echoed
 from oddsengine.domain.odds import OddsMilli
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ _FRACTIONS: Final = """
 """
 TRADITIONAL_FRACTIONS: Final = tuple(_FRACTIONS.split())
 _EVENS: Final = 2000
+#: What JSON has for numbers, with a sign, and nothing of what else Python reads: `NaN`, `1_000`, digits of other scripts.
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
+_FRACTION: Final = re.compile(r"([0-9]{1,12})/([0-9]{1,12})")
 #: Digits that keep all thousandths up to odds of 1000 distinct after -1/(d-1).
 _DIGITS: Final = 9
 
@@ -55,7 +60,7 @@ def format_odds(odds_milli: int, odds_format: str) -> float | int | str:
     """
     formatter = FORMATTERS.get(odds_format)
     if formatter is None:
-        raise ValueError(f"unknown odds format {odds_format!r}; the formats are {', '.join(FORMATS)}")
+        raise ValueError(f"unknown odds format {echoed(odds_format)}; the formats are {', '.join(FORMATS)}")
     return formatter(odds_milli)
 
 
@@ -67,13 +72,13 @@ def parse_odds(text: str, odds_format: str) -> OddsMilli:
     """
     parser = _PARSERS.get(odds_format)
     if parser is None:
-        raise ValueError(f"unknown odds format {odds_format!r}; the formats are {', '.join(FORMATS)}")
+        raise ValueError(f"unknown odds format {echoed(odds_format)}; the formats are {', '.join(FORMATS)}")
     try:
         decimal = parser(text.strip())
     except (ValueError, ZeroDivisionError):
         decimal = 0.0
     if not (decimal > 1.0 and isfinite(decimal)):
-        raise ValueError(f"{text!r} is not in {odds_format} format; an example is {format_odds(2500, odds_format)}")
+        raise ValueError(f"{echoed(text)} is not in {odds_format} format; an example is {format_odds(2500, odds_format)}")
     return OddsMilli(round(decimal * 1000))
 
 
@@ -109,12 +114,19 @@ def _percent(odds_milli: int) -> float:
     return round(100_000 / odds_milli, _DIGITS)
 
 
+def _number(text: str) -> float:
+    if _NUMBER.fullmatch(text) is None:
+        raise ValueError(text)
+    return float(text)
+
+
 def _parse_fractional(text: str) -> float:
-    return float(1 + Fraction(text)) if "/" in text and Fraction(text) > 0 else 0.0
+    found = _FRACTION.fullmatch(text)
+    return 0.0 if found is None else float(1 + Fraction(int(found[1]), int(found[2])))
 
 
 def _parse_american(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if abs(value) < 100:  # noqa: PLR2004 - evens are 100
         return 0.0
     return 1 + value / 100 if value > 0 else 1 - 100 / value
@@ -122,16 +134,16 @@ def _parse_american(text: str) -> float:
 
 def _parse_signed(text: str) -> float:
     """Parse Malay or Indonesian odds: in both, negative odds are -1/(d - 1)."""
-    value = float(text)
+    value = _number(text)
     return 1 + value if value > 0 else 1 - 1 / value
 
 
 def _parse_malay(text: str) -> float:
-    return _parse_signed(text) if -1 <= float(text) <= 1 else 0.0
+    return _parse_signed(text) if -1 <= _number(text) <= 1 else 0.0
 
 
 def _parse_indonesian(text: str) -> float:
-    return _parse_signed(text) if abs(float(text)) >= 1 else 0.0
+    return _parse_signed(text) if abs(_number(text)) >= 1 else 0.0
 
 
 #: format -> formatter of thousandths
@@ -145,11 +157,11 @@ FORMATTERS: Final[dict[str, Callable[[int], float | int | str]]] = {
     "percent": _percent,
 }
 _PARSERS: Final[dict[str, Callable[[str], float]]] = {
-    "decimal": float,
+    "decimal": _number,
     "fractional": _parse_fractional,
     "american": _parse_american,
-    "hong_kong": lambda text: 1 + float(text),
+    "hong_kong": lambda text: 1 + _number(text),
     "malay": _parse_malay,
     "indonesian": _parse_indonesian,
-    "percent": lambda text: 100 / float(text.removesuffix("%")),
+    "percent": lambda text: 100 / _number(text.removesuffix("%")),
 }

@@ -261,7 +261,7 @@ _PERIODS: Final = {
 }
 _PARTS: Final = {"h": "half", "q": "quarter", "p": "period", "i": "inning"}
 _ORDINALS: Final = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
-_NUMBERED: Final = re.compile(r"([a-z]+)(\d)")
+_NUMBERED: Final = re.compile(r"([a-z]+)([0-9])")
 
 
 def default_name(market_type: MarketType, period: str | None = None, line: float | None = None, unit: str | None = None) -> str:

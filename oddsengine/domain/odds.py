@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NewType
 
+from oddsengine.common.excerpts import echoed
+
 OddsMilli = NewType("OddsMilli", int)
 
 
@@ -17,7 +19,7 @@ def to_milli(decimal_odds: float) -> OddsMilli:
         ValueError: if the odds are below 1 or not finite.
     """
     if not 1.0 <= decimal_odds < float("inf"):
-        raise ValueError(f"decimal odds must be a finite number of at least 1, not {decimal_odds!r}")
+        raise ValueError(f"decimal odds must be a finite number of at least 1, not {echoed(decimal_odds)}")
     return OddsMilli(round(decimal_odds * 1000))
 
 

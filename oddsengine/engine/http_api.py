@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 
 from oddsengine.common.error_codes import ErrorCode
+from oddsengine.common.excerpts import echoed
 from oddsengine.common.http import UNKNOWN_ROUTE, admit, error, healthz, json_answer, metrics_handler
 from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.domain.ids import MarketId
@@ -70,7 +71,7 @@ def engine_app(
         key = unquote(request.match_info["id"])
         explanation = api.explain(MarketId(key))
         if explanation is None:
-            return error(404, ErrorCode.NOT_FOUND, f"market {key!r} is not on offer")
+            return error(404, ErrorCode.NOT_FOUND, f"market {echoed(key)} is not on offer")
         return json_answer(explanation)
 
     async def feeds(_request: web.Request) -> web.Response:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
+
+#: What `encode_at` writes of a shard; nothing of what else `int` reads.
+_PART: Final = re.compile("([0-9a-f]{1,8})-([0-9a-f]{1,16})-([0-9a-f]{1,16})")
 
 
 class Position(NamedTuple):
@@ -42,6 +46,8 @@ def decode_at(at: str, max_shards: int) -> dict[int, Position]:
         raise ValueError(f"positions of more than {max_shards} shards")
     positions: dict[int, Position] = {}
     for part in at.split("."):
-        shard, epoch, seq = part.split("-")
-        positions[int(shard, 16)] = Position(int(epoch, 16), int(seq, 16))
+        found = _PART.fullmatch(part)
+        if found is None:
+            raise ValueError("not the position of a shard")
+        positions[int(found[1], 16)] = Position(int(found[2], 16), int(found[3], 16))
     return positions

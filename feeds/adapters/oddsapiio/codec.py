@@ -25,7 +25,7 @@ from feeds.toolkit.snapshot_fetcher import FetchChunk, ListPage
 from feeds.toolkit.snapshot_sync import SnapshotSync
 from feeds.toolkit.timestamps import is_older, time_ms
 from feeds.transports.http import Request
-from oddsengine.common.excerpts import excerpt
+from oddsengine.common.excerpts import echoed, excerpt
 from oddsengine.domain.feed_updates import UpdateBatch
 from oddsengine.domain.ids import EventId, event_id
 
@@ -147,7 +147,7 @@ class OddsApiIoCodec(SnapshotSync):
             listed.append(str(details.id))
             event = to_event(self._name, details, self._event_id(details.id))
             if event.start_ms is None:
-                events.append(Rejected(f"start of event {details.id}", f"{details.date!r} is not a time", ""))
+                events.append(Rejected(f"start of event {details.id}", f"{echoed(details.date)} is not a time", ""))
             known = self._events.get(event.id)
             self._events[event.id] = details
             for bookmaker, quote_cache in self._quote_caches.items():

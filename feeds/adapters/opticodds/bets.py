@@ -18,7 +18,9 @@ _PARTS: Final[dict[str, str]] = {
     "map": "map",
     "inning": "i",
 }
-_PERIOD: Final = re.compile(r"(?:(\d)(?:st|nd|rd|th) (Half|Quarter|Period|Set|Map|Inning)|(Map|Set) (\d)|(1st 5 Innings)) (.+)")
+_PERIOD: Final = re.compile(
+    r"(?:([0-9])(?:st|nd|rd|th) (Half|Quarter|Period|Set|Map|Inning)|(Map|Set) ([0-9])|(1st 5 Innings)) (.+)"
+)
 _RESULT: Final = re.compile(r"(?:(Corners?|Cards?|Bookings?) )?(?:Moneyline|Match Winner)( 3-Way)?")
 _TOTAL: Final = re.compile(r"Total(?: (Goals|Points|Runs|Games|Sets|Maps|Rounds|Corners|Cards|Bookings|Legs|Frames|Kills))?")
 _HANDICAP: Final = re.compile(

@@ -27,7 +27,7 @@ from feeds.toolkit.snapshot_fetcher import FetchChunk, ListPage
 from feeds.toolkit.snapshot_sync import SnapshotSync
 from feeds.transports.event_stream import EventStreamReader
 from feeds.transports.http import Request
-from oddsengine.common.excerpts import excerpt
+from oddsengine.common.excerpts import echoed, excerpt
 from oddsengine.domain.feed_updates import UpdateBatch
 from oddsengine.domain.ids import EventId, event_id
 
@@ -146,7 +146,7 @@ class OpticOddsCodec(SnapshotSync):
                 events.append(Rejected("fixture", str(error), excerpt(bytes(raw))))
                 continue
             if event.start_ms is None:
-                events.append(Rejected(f"start of fixture {fixture.id}", f"{fixture.start_date!r} is not a time", ""))
+                events.append(Rejected(f"start of fixture {fixture.id}", f"{echoed(fixture.start_date)} is not a time", ""))
             listed.append(fixture.id)
             known = self._fixtures.get(event.id)
             if known is not None and known.is_live and not fixture.is_live:

@@ -20,6 +20,7 @@ from feeds.toolkit.standard_markets import (
 )
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
+from oddsengine.common.excerpts import echoed
 from oddsengine.domain.events import Competition, Event
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def problem_of(entry: Entry) -> str | None:
     if (problem := problem_of_odds(entry.price)) is not None:
         return problem
     if bet.kind == "handicap" and _names_draw(entry):
-        return f"{entry.market!r} has a draw: it is no Asian handicap"
+        return f"{echoed(entry.market)} has a draw: it is no Asian handicap"
     if bet.kind in _WITH_LINES and entry.points is not None:
         try:
             _line_of(bet, entry.points)

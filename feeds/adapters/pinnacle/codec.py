@@ -27,7 +27,7 @@ from feeds.feed import CodecEvent, Rejected, Unreadable, VerificationSnapshot
 from feeds.toolkit.responses import PollOnly, reject_response
 from feeds.toolkit.timestamps import time_ms
 from feeds.transports.http import Request
-from oddsengine.common.excerpts import excerpt
+from oddsengine.common.excerpts import echoed, excerpt
 from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
@@ -107,9 +107,9 @@ class PinnacleCodec(PollOnly):
 
     def receive_response(self, response: Response) -> list[CodecEvent]:
         """Process an answer; see `feeds.feed.Poller`."""
-        sport = self._sports.get(int(response.request.key)) if response.request.key.isdigit() else None
+        sport = self._sports.get(int(response.request.key)) if response.request.key.isdecimal() else None
         if sport is None:
-            return [Rejected("answer", f"unknown sport {response.request.key!r}", "")]
+            return [Rejected("answer", f"unknown sport {echoed(response.request.key)}", "")]
         what = response.request.name
         endpoint = sport.fixtures if what == "fixtures" else sport.odds
         endpoint.in_flight = False
@@ -168,7 +168,7 @@ class PinnacleCodec(PollOnly):
                     events.append(Rejected(f"fixture of league {league.id}", str(error), excerpt(bytes(raw))))
                     continue
                 if time_ms(fixture.starts) is None:
-                    events.append(Rejected(f"start of fixture {fixture.id}", f"{fixture.starts!r} is not a time", ""))
+                    events.append(Rejected(f"start of fixture {fixture.id}", f"{echoed(fixture.starts)} is not a time", ""))
                 listed[fixture.id] = sport.register.enter(fixture, league.id, league.name, sport.answers)
         before = set(sport.register.listed)
         touched = sport.register.update(listed, is_snapshot=is_snapshot)

@@ -25,7 +25,7 @@ from feeds.toolkit.responses import PollOnly, reject_response
 from feeds.toolkit.standard_markets import Phase
 from feeds.transports.dates import http_date_ms
 from feeds.transports.http import Request
-from oddsengine.common.excerpts import excerpt
+from oddsengine.common.excerpts import echoed, excerpt
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.domain.ids import EventId, event_id
 
@@ -127,7 +127,7 @@ class TheOddsApiCodec(PollOnly):
         """Process an answer; see `feeds.feed.Poller`."""
         sport = self._sports.get(response.request.key)
         if sport is None:
-            return [Rejected("answer", f"unknown sport {response.request.key!r}", "")]
+            return [Rejected("answer", f"unknown sport {echoed(response.request.key)}", "")]
         sport.in_flight = False
         events: list[CodecEvent] = []
         self._update_quota(response, events)
@@ -208,7 +208,7 @@ class TheOddsApiCodec(PollOnly):
                 events.append(Rejected(f"event in {sport.key}", str(error), excerpt(bytes(raw))))
                 continue
             if event.start_ms is None:
-                events.append(Rejected(f"start of event {quoted.id}", f"{quoted.commence_time!r} is not a time", ""))
+                events.append(Rejected(f"start of event {quoted.id}", f"{echoed(quoted.commence_time)} is not a time", ""))
             seen.add(event.id)
             if event.start_ms is not None:
                 sport.starts_ms.append(event.start_ms)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
+from oddsengine.common.excerpts import echoed
 from oddsengine.common.http import allowed_methods, error
 from oddsengine.gateway.protocol.codes import ErrorCode
 
@@ -55,7 +56,7 @@ class Cors:
             if method is None or origin is None:
                 return await otherwise(request)
             if not self._origins.allows(origin):
-                return error(403, ErrorCode.FORBIDDEN, f"origin {origin!r} is not allowed")
+                return error(403, ErrorCode.FORBIDDEN, f"origin {echoed(origin)} is not allowed")
             methods = await allowed_methods(request)
             if not methods:
                 return error(404, ErrorCode.NOT_FOUND, f"no resource at {request.path}")

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from oddsengine.common.excerpts import echoed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: Browsers leave these ports out of an origin (RFC 6454, section 6.2).
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _MAX_PORT: Final = 65_535
-_ORIGIN: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[^/?#@:\s\[\]]+)(?::(?P<port>\d{1,5}))?")
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[^/?#@:\s\[\]]+)(?::(?P<port>[0-9]{1,5}))?"
+)
 _ANY: Final = "*"
 #: What browsers send from files and sandboxed frames.
 _OPAQUE: Final = "null"
@@ -34,13 +38,15 @@ def parse_origin(text: str) -> Origin:
     found = _ORIGIN.fullmatch(text.strip().lower().removesuffix("/"))
     if found is None:
         reason = "an origin is a scheme and a host, as https://shop.example, without a path"
-        raise ValueError(f"{text!r} is not an origin: {reason}" if "://" in text else f"{text!r} has no scheme: {reason}")
+        raise ValueError(
+            f"{echoed(text)} is not an origin: {reason}" if "://" in text else f"{echoed(text)} has no scheme: {reason}"
+        )
     scheme, host = found["scheme"], found["host"]
     port = int(found["port"]) if found["port"] else None
     if port is not None and not 0 < port <= _MAX_PORT:
-        raise ValueError(f"{text!r}: {port} is not a port")
+        raise ValueError(f"{echoed(text)}: {port} is not a port")
     if _ANY in host.removeprefix("*."):
-        raise ValueError(f"{text!r}: only all subdomains can be named, as https://*.shop.example, or * for any page")
+        raise ValueError(f"{echoed(text)}: only all subdomains can be named, as https://*.shop.example, or * for any page")
     if not host.isascii():
         host = host.encode("idna").decode()
     return Origin(scheme, host, None if port == _DEFAULT_PORTS.get(scheme) else port)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from aiohttp import ETag, web
 
+from oddsengine.common.excerpts import echoed
 from oddsengine.common.http import RequestRejected, error, json_answer
 from oddsengine.gateway.answering.conditional import in_time, tag_of
 from oddsengine.gateway.protocol import encoders
@@ -70,7 +71,7 @@ async def answer_channels(hub: Hub, access: Access, names: Sequence[str], option
 
 def _granted(hub: Hub, access: Access, name: str) -> Channel | ChannelRefused:
     if not access.may_subscribe(name):
-        return ChannelRefused(name, ErrorCode.FORBIDDEN, f"{name!r} is not granted")
+        return ChannelRefused(name, ErrorCode.FORBIDDEN, f"{echoed(name)} is not granted")
     try:
         return hub.replica.channel(name)
     except UnknownChannel as unknown:

@@ -15,6 +15,7 @@ from msgspec import UNSET
 
 from oddsengine.commands.validation import BadCommand, command_of, decode_request
 from oddsengine.common.error_codes import ErrorCode
+from oddsengine.common.excerpts import echoed
 from oddsengine.common.http import RequestRejected, error, json_answer
 from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.domain.ids import EventId
@@ -312,7 +313,7 @@ def _answered(status: int, answer: CommandAnswer) -> web.Response:
 
 
 def _unknown(key: str) -> web.Response:
-    return error(404, ErrorCode.NOT_FOUND, f"there is no command {key!r}; those that have ended are kept for a day")
+    return error(404, ErrorCode.NOT_FOUND, f"there is no command {echoed(key)}; those that have ended are kept for a day")
 
 
 def _contended() -> web.Response:

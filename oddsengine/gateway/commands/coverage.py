@@ -9,6 +9,7 @@ from rapidfuzz import process
 
 from oddsengine.commands.selections import impossible_selection, named_selections
 from oddsengine.commands.validation import BadCommand
+from oddsengine.common.excerpts import echoed
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.gateway.commands.answers import Coverage
 
@@ -103,7 +104,8 @@ def _warnings(command: Command, replica: Replica, access: Access, markets: list[
     for key in named_selections(command):
         if key not in keys:
             known = {name: name for name in keys}
-            yield f"no market of this scope has a selection {key!r} now{_suggestion(key, known)}: it holds for those that come"
+            close = _suggestion(key, known)
+            yield f"no market of this scope has a selection {echoed(key)} now{close}: it holds for those that come"
     if command.action == "price" and len(markets) > 1:
         listed = ", ".join(each.id for each in markets[:_LISTED])
         more = f" and {len(markets) - _LISTED} more" if len(markets) > _LISTED else ""
@@ -129,16 +131,18 @@ def _unknown(command: Command, replica: Replica, access: Access) -> str | None:
             return None
         kind, name = ("event", event) if event is not None else (scope.kind, scope.key)
         under = " under this id" if event is not None else ""
-        return f"the {kind} {name!r} is not on offer{under}{_suggestion(name, _seen(replica, access, kind))}"
+        return f"the {kind} {echoed(name)} is not on offer{under}{_suggestion(name, _seen(replica, access, kind))}"
     if market is None:
         return None
     record = entry.markets.get(MarketId(market))
     if record is None:
-        return f"the market {market!r} is not on offer{_suggestion(market, {str(each): str(each) for each in entry.markets})}"
+        return (
+            f"the market {echoed(market)} is not on offer{_suggestion(market, {str(each): str(each) for each in entry.markets})}"
+        )
     if key is None or key in record.selections:
         return None
     known = {name: key for key, each in record.selections.items() for name in (key, each.name)}
-    return f"the market has no selection {key!r} now{_suggestion(key, known)}"
+    return f"the market has no selection {echoed(key)} now{_suggestion(key, known)}"
 
 
 def _seen(replica: Replica, access: Access, kind: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from oddsengine.commands.validation import BadCommand
+from oddsengine.common.excerpts import echoed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,14 +46,14 @@ def page_of(query: Mapping[str, str]) -> Page:
     """
     unknown = query.keys() - set(_PARAMETERS)
     if unknown:
-        raise BadCommand(f"unknown parameter {min(unknown)!r}; the parameters are {', '.join(_PARAMETERS)}")
+        raise BadCommand(f"unknown parameter {echoed(min(unknown))}; the parameters are {', '.join(_PARAMETERS)}")
     active, limit, after = query.get("active"), query.get("limit", str(LISTED)), query.get("after")
     if active not in {None, "true", "false"}:
-        raise BadCommand(f"active must be true or false, not {active!r}")
+        raise BadCommand(f"active must be true or false, not {echoed(active)}")
     if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= MAX_LISTED:
-        raise BadCommand(f"limit is 1 to {MAX_LISTED}, not {limit[:80]!r}")
+        raise BadCommand(f"limit is 1 to {MAX_LISTED}, not {echoed(limit)}")
     cursor = None if after is None else _CURSOR.fullmatch(after)
     if after is not None and cursor is None:
-        raise BadCommand(f"after is the `next` of the page before, not {after[:80]!r}")
+        raise BadCommand(f"after is the `next` of the page before, not {echoed(after)}")
     place = None if cursor is None else (int(cursor[1]), cursor[2])
     return Page(int(limit), place, None if active is None else active == "true")

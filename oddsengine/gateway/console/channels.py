@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import UNSET
 
+from oddsengine.common.excerpts import bounded, echoed
 from oddsengine.gateway.access.grants import Access, Role
 from oddsengine.gateway.commands.permissions import may_see
 from oddsengine.gateway.console.floor import Floor
@@ -34,9 +35,9 @@ _NOTHING: Final[Mapping[str, Any]] = {}
 def refusal(name: str, access: Access) -> tuple[ErrorCode, str] | None:
     """Return why a client is refused a channel of the console, None if it is not."""
     if access.role < Role.trader:
-        return ErrorCode.FORBIDDEN, f"{name!r} requires the role {Role.trader.name}, not {access.role.name}"
+        return ErrorCode.FORBIDDEN, f"{echoed(name)} requires the role {Role.trader.name}, not {access.role.name}"
     if name not in CHANNELS:
-        return ErrorCode.UNKNOWN_CHANNEL, f"{name!r} is not a channel; those of the console are {', '.join(CHANNELS)}"
+        return ErrorCode.UNKNOWN_CHANNEL, f"{echoed(name)} is not a channel; those of the console are {', '.join(CHANNELS)}"
     return None
 
 
@@ -91,7 +92,7 @@ class ConsoleChannels:
             else:
                 refused.setdefault(reason, []).append(name)
         for (code, text), channels in refused.items():
-            self._send(session, Failed(request, code, text, channels))
+            self._send(session, Failed(request, code, bounded(text), channels))
         if granted:
             self._send(session, Subscribed(request, granted, resumed=False))
             subscriptions = self._sessions.setdefault(session, {})

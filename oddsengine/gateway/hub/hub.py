@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from oddsengine.common.excerpts import bounded
 from oddsengine.gateway.access.rate_limits import Bucket
 from oddsengine.gateway.console.channels import PREFIX, ConsoleChannels
 from oddsengine.gateway.fanout.counters import GatewayCounters
@@ -203,7 +204,7 @@ class Hub:
         self, session: Session, code: ErrorCode, text: str, request: RequestId = None, channels: Sequence[str] = ()
     ) -> None:
         """Send a client an error, with the channels that it is about."""
-        self._send(session, Failed(request, code, text, list(channels) or UNSET))
+        self._send(session, Failed(request, code, bounded(text), list(channels) or UNSET))
 
     def send_goaway(self, session: Session, reason: str, reconnect_ms: int) -> None:
         """Announce to a client that it will be disconnected, and when to reconnect."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from oddsengine.common.excerpts import echoed
 from oddsengine.domain.formats import FORMATS
 from oddsengine.gateway.protocol.client_messages import INTERVAL_CLASSES_MS
 from oddsengine.gateway.protocol.codes import ErrorCode
@@ -60,7 +61,9 @@ def resolve(
         after: the positions by shard up to which such a client may have seen prices of another profile.
     """
     if request.format not in FORMATS:
-        return Refusal(ErrorCode.UNSUPPORTED_FORMAT, f"unknown format {request.format!r}; the formats are {', '.join(FORMATS)}")
+        return Refusal(
+            ErrorCode.UNSUPPORTED_FORMAT, f"unknown format {echoed(request.format)}; the formats are {', '.join(FORMATS)}"
+        )
     resume: At = {}
     if request.resume is not None:
         try:
@@ -106,10 +109,10 @@ def _granted(name: str, session: Session, replica: Replica, new: int | None) -> 
     access = session.access
     assert access is not None  # noqa: S101 - the session is authenticated
     if not access.may_subscribe(name):
-        return Refusal(ErrorCode.FORBIDDEN, f"{name!r} is not granted", (name,))
+        return Refusal(ErrorCode.FORBIDDEN, f"{echoed(name)} is not granted", (name,))
     max_channels = access.limits.channels
     if max_channels and new is not None and len(session.subscriptions) + new >= max_channels:
-        return Refusal(ErrorCode.OVER_LIMIT, f"{name!r}: a session has at most {max_channels} channels", (name,))
+        return Refusal(ErrorCode.OVER_LIMIT, f"{echoed(name)}: a session has at most {max_channels} channels", (name,))
     try:
         return replica.channel(name)
     except UnknownChannel as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 
+from oddsengine.common.excerpts import echoed
 from oddsengine.common.http import RequestRejected, error
 from oddsengine.domain.formats import FORMATS
 from oddsengine.gateway.access.grants import Role
@@ -51,6 +52,7 @@ class EventStreamEndpoint:
         if request.method == hdrs.METH_HEAD:
             self._subscription(request, await self._admission.authorise(request, Role.subscriber))
             return web.Response(headers=_HEADERS)
+        self._connections.require_open()
         session_id = self._hub.new_id()
         address = await self._admission.admit(request, session_id)
         try:
@@ -81,7 +83,7 @@ class EventStreamEndpoint:
                 raise RequestRejected(error(403 if refused[0] is ErrorCode.FORBIDDEN else 404, *refused))
             return subscribe
         if not access.may_subscribe(name):
-            raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"{name!r} is not granted"))
+            raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"{echoed(name)} is not granted"))
         try:
             self._hub.replica.channel(name)
         except UnknownChannel as unknown:
@@ -104,7 +106,8 @@ class EventStreamEndpoint:
         session = self._hub.open(transport, access, JSON, framing, session_id)
         self._connections.add(session, "/v1/sse", address, request.protocol)
         try:
-            self._hub.handle(session, subscribe)
+            if not self._connections.dismissed(session):
+                self._hub.handle(session, subscribe)
             await self._disconnects.wait_closed(transport)
         finally:
             self._connections.remove(session)
@@ -116,7 +119,7 @@ def parse_subscription(request: web.Request) -> Subscribe:
     channels = request.query.getall("channel", [])
     unknown = request.query.keys() - _PARAMETERS
     if unknown or not channels:
-        text = f"unknown parameter {min(unknown)!r}" if unknown else "a channel is required"
+        text = f"unknown parameter {echoed(min(unknown))}" if unknown else "a channel is required"
         raise RequestRejected(error(400, ErrorCode.BAD_REQUEST, f"{text}; the parameters are {', '.join(sorted(_PARAMETERS))}"))
     fields = {**request.query, "channels": list(dict.fromkeys(channels))}
     fields.pop("channel")
@@ -129,6 +132,6 @@ def parse_subscription(request: web.Request) -> Subscribe:
     except msgspec.ValidationError as problem:
         raise RequestRejected(error(400, ErrorCode.BAD_REQUEST, str(problem))) from None
     if subscribe.format not in FORMATS:
-        text = f"unknown format {subscribe.format!r}; the formats are {', '.join(FORMATS)}"
+        text = f"unknown format {echoed(subscribe.format)}; the formats are {', '.join(FORMATS)}"
         raise RequestRejected(error(400, ErrorCode.UNSUPPORTED_FORMAT, text))
     return subscribe

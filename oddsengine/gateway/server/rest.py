@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 from redis.exceptions import RedisError
 
+from oddsengine.common.excerpts import echoed
 from oddsengine.common.http import RequestRejected, error, json_answer
 from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.domain.changes import EventChange
@@ -99,7 +100,7 @@ class RestApi:
         sport, competition = request.query.get("sport"), request.query.get("competition")
         in_play = request.query.get("in_play")
         if in_play not in {None, "true", "false"}:
-            return error(400, ErrorCode.BAD_REQUEST, f"in_play must be true or false, not {in_play!r}")
+            return error(400, ErrorCode.BAD_REQUEST, f"in_play must be true or false, not {echoed(in_play)}")
         allow_parameters(request, "sport", "competition", "in_play")
         fragments = [
             encoders.event_change(_whole(entry))
@@ -118,7 +119,7 @@ class RestApi:
         offer = self._replica.offers[self._replica.shard_of(key)]
         entry = offer.events.get(EventId(key))
         if entry is None or not _may_see(access, entry):
-            return error(404, ErrorCode.NOT_FOUND, f"event {key!r} is not on offer")
+            return error(404, ErrorCode.NOT_FOUND, f"event {echoed(key)} is not on offer")
         odds_format = odds_format_of(request)
         profile_index = offer.profile_index(self._profile(access))
         records = [self._replica.effective(market.record) for market in entry.markets.values()]
@@ -146,7 +147,7 @@ class RestApi:
         except (RedisError, OSError) as problem:
             if (left_out := self._unreachable_lines.take()) is not None:
                 _log.warning("results unreachable", market=key, error=str(problem), left_out=left_out)
-            return error(503, ErrorCode.NOT_READY, f"market {key!r} is not on offer, and its results can't be read now")
+            return error(503, ErrorCode.NOT_READY, f"market {echoed(key)} is not on offer, and its results can't be read now")
         if settled is None:
             return _no_market(key)
         gone = settled.removal
@@ -217,7 +218,7 @@ def includes_fair(request: web.Request, access: Access) -> bool:
     if include is None:
         return False
     if include != "fair":
-        raise RequestRejected(error(400, ErrorCode.BAD_REQUEST, f"include must be fair, not {include!r}"))
+        raise RequestRejected(error(400, ErrorCode.BAD_REQUEST, f"include must be fair, not {echoed(include)}"))
     if access.role < Role.service:
         text = f"include=fair requires the role {Role.service.name}, not {access.role.name}"
         raise RequestRejected(error(403, ErrorCode.FORBIDDEN, text))
@@ -232,7 +233,7 @@ def _may_see(access: Access, entry: EventEntry[HeldMarket]) -> bool:
 
 
 def _no_market(key: str) -> web.Response:
-    return error(404, ErrorCode.NOT_FOUND, f"market {key!r} is not on offer")
+    return error(404, ErrorCode.NOT_FOUND, f"market {echoed(key)} is not on offer")
 
 
 def allow_parameters(request: web.Request, *known: str) -> None:
@@ -240,7 +241,7 @@ def allow_parameters(request: web.Request, *known: str) -> None:
     unknown = request.query.keys() - set(known)
     if unknown:
         plural = "parameter is" if len(known) == 1 else "parameters are"
-        text = f"unknown parameter {min(unknown)!r}; the {plural} {', '.join(known)}"
+        text = f"unknown parameter {echoed(min(unknown))}; the {plural} {', '.join(known)}"
         raise RequestRejected(error(400, ErrorCode.BAD_REQUEST, text))
 
 
@@ -248,7 +249,7 @@ def odds_format_of(request: web.Request) -> str:
     """Parse the parameter `format`."""
     odds_format = request.query.get("format", "decimal")
     if odds_format not in FORMATS:
-        raise web.HTTPBadRequest(reason=f"unknown format {odds_format!r}; the formats are {', '.join(FORMATS)}")
+        raise web.HTTPBadRequest(reason=f"unknown format {echoed(odds_format)}; the formats are {', '.join(FORMATS)}")
     return odds_format
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from oddsengine.common.excerpts import echoed
 from oddsengine.domain.changes import Changes, MarketChange, MarketRecord, MarketState, SelectionChange
 from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.offer.offer import BEGINNING
@@ -88,13 +89,13 @@ class Replica:
         """
         kind, separator, key = name.partition(":")
         if kind not in {"sport", "competition", "event", "market"} or not separator or not key:
-            raise UnknownChannel(f"{name!r} is not a channel; use sport:<key>, competition:<id>, event:<id> or market:<id>")
+            raise UnknownChannel(f"{echoed(name)} is not a channel; use sport:<key>, competition:<id>, event:<id> or market:<id>")
         if kind in {"sport", "competition"}:
             return Channel(name, self._all_shards)
         shard = self.shard_of(key.partition("/")[0])
         offer = self.offers[shard]
         if key not in (offer.events if kind == "event" else offer.markets):
-            raise UnknownChannel(f"{kind} {key!r} is not on offer")
+            raise UnknownChannel(f"{kind} {echoed(key)} is not on offer")
         # The event's own string: every change looks it up, and the same string is found without comparing letters.
         return Channel(offer.events[EventId(key)].channels[0] if kind == "event" else name, (shard,))
 

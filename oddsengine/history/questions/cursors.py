@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
+from oddsengine.common.excerpts import echoed
+
 _GREATEST: Final = 2**63 - 1
+_PART: Final = re.compile("[0-9a-f]{1,16}")
 
 
 class Place(NamedTuple):
@@ -38,12 +42,9 @@ def decode_cursor(text: str, parts: int) -> tuple[int, ...]:
         ValueError: if it is none.
     """
     found = text.split("-")
-    if len(found) != parts:
-        raise ValueError(f"{text!r} is not a cursor")
-    try:
+    # Nothing of what else `int` reads.
+    if len(found) == parts and all(map(_PART.fullmatch, found)):
         numbers = tuple(int(part, 16) for part in found)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a cursor") from None
-    if not all(0 <= number < _GREATEST for number in numbers):
-        raise ValueError(f"{text!r} is not a cursor")
-    return numbers
+        if max(numbers) < _GREATEST:
+            return numbers
+    raise ValueError(f"{echoed(text)} is not a cursor")

@@ -10,6 +10,7 @@ from aiohttp import web
 from msgspec import UNSET
 
 from oddsengine.common.clock import iso_time
+from oddsengine.common.excerpts import echoed
 from oddsengine.common.http import error, json_answer
 from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.gateway.access.grants import Role
@@ -153,7 +154,7 @@ class HistoryApi:
             return _no_profile(profile, found.market.profiles)
         answer = explanation_answer(found, profile)
         return (
-            error(404, ErrorCode.NOT_FOUND, f"no engine has explained market {key!r} then")
+            error(404, ErrorCode.NOT_FOUND, f"no engine has explained market {echoed(key)} then")
             if answer is None
             else json_answer(answer)
         )
@@ -223,7 +224,7 @@ def _absent(market: str, absence: Absence) -> web.Response:
 
 
 def _no_profile(profile: str | None, profiles: Sequence[str]) -> web.Response:
-    text = f"profile {profile!r} was not published then; there were {', '.join(profiles) or 'none'}"
+    text = f"profile {echoed(profile)} was not published then; there were {', '.join(profiles) or 'none'}"
     return error(404, ErrorCode.NOT_FOUND, text)
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from oddsengine.common.clock import iso_time
+from oddsengine.common.excerpts import echoed
 from oddsengine.domain.changes import MarketChange, Removal
 from oddsengine.domain.ids import EventId
 from oddsengine.gateway.past.messages import ExplanationThenAnswer, GapAnswer, MarketChangesAnswer, MarketStep, MarketThenAnswer
@@ -116,14 +117,15 @@ def absence_text(market: str, absence: Absence) -> str:
     """Return the reason for which there is no answer."""
     at = "an unknown time" if absence.at_ms is None else _time(absence.at_ms)
     until = "that is not over" if absence.until_ms is None else f"until {_time(absence.until_ms)}"
+    market = echoed(market)
     return {
         "ahead": f"the history reaches until {at}; ask again once it is further",
         "before": f"the history begins at {at}",
         "dropped": "that day is not kept any more",
-        "gap": f"the history has a gap after {at}, {until} ({absence.reason}): what market {market!r} was then is not known",
-        "left": f"market {market!r} was not on offer any more: it has left at {at}",
-        "later": f"market {market!r} was not on offer yet: it is first seen at {at}",
-        "never": f"the history has nothing of market {market!r}",
+        "gap": f"the history has a gap after {at}, {until} ({absence.reason}): what market {market} was then is not known",
+        "left": f"market {market} was not on offer any more: it has left at {at}",
+        "later": f"market {market} was not on offer yet: it is first seen at {at}",
+        "never": f"the history has nothing of market {market}",
     }[absence.why]
 
 

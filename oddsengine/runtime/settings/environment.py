@@ -120,7 +120,7 @@ class _Override:
     def _key(self, place: Any, part: str, kind: Any) -> str | int | None:
         """Return the key or index that a part stands for; None if a list has no such entry and can't get it."""
         if isinstance(place, list):
-            index = int(part) if part.isdecimal() else -1
+            index = int(part) if part.isascii() and part.isdecimal() else -1
             return index if 0 <= index <= len(place) else None
         known = [*place, *_names(kind)]
         return next((key for key in known if variable_part(key) == part.upper()), part.lower())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from feeds.supervision.settings import Supervision
 from oddsengine.bridge.settings import BridgeSettings
+from oddsengine.common.excerpts import echoed
 from oddsengine.domain.ladders import LADDERS, ladder_from_increments, ladder_from_ticks
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.settings.environment import Schema, apply_environment
@@ -218,4 +219,4 @@ def _check_webhooks(reader: TableReader, webhooks: tuple[WebhookSettings, ...]) 
     labels = [webhook.label for webhook in webhooks]
     for index, label in enumerate(labels):
         if label in labels[:index]:
-            reader.report(("webhooks", str(index)), f"another one is called {label!r}; give each a name of its own")
+            reader.report(("webhooks", str(index)), f"another one is called {echoed(label)}; give each a name of its own")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
+from oddsengine.common.excerpts import echoed
 from oddsengine.pricing.profiles.rules import Rule
 from oddsengine.runtime.settings.errors import Problem
 from oddsengine.runtime.settings.renamed_keys import RENAMED_KEYS
@@ -66,7 +67,7 @@ class TableReader:
     def report_unknown(self, path: tuple[str, ...], kind: str, name: str, known: Iterable[str]) -> None:
         """Report a name that is not defined, with those that are and the closest of them."""
         names = list(known)
-        self.report(path, f"unknown {kind} {name!r}; known: {_listed(names)}{_suggestion(name, names)}")
+        self.report(path, f"unknown {kind} {echoed(name)}; known: {_listed(names)}{_suggestion(name, names)}")
 
     def check_names(self, path: tuple[str, ...], table: Mapping[str, Any], known: Iterable[str], kind: str) -> None:
         """Report the keys of a table that are not known, or that have a new name."""
@@ -190,13 +191,15 @@ def _explain(error: msgspec.ValidationError, kind: Any, value: Any) -> str:
     wrong = next((each for each in given if each not in allowed), None)
     if allowed and wrong is not None:
         if len(allowed) <= _MAX_LISTED:
-            return f"{wrong!r} is not one of {_listed(each or repr(each) for each in allowed)}{_suggestion(str(wrong), allowed)}"
+            listed = _listed(each or repr(each) for each in allowed)
+            return f"{echoed(wrong)} is not one of {listed}{_suggestion(str(wrong), allowed)}"
         close = difflib.get_close_matches(str(wrong), allowed, n=5)
-        return f"{wrong!r} is not one of {len(allowed)} known names; {f'closest: {_listed(close)}' if close else 'none is close'}"
+        closest = f"closest: {_listed(close)}" if close else "none is close"
+        return f"{echoed(wrong)} is not one of {len(allowed)} known names; {closest}"
     reason, _, place = str(error).partition(" - at ")
     reason = _TYPES.sub(_in_words, reason.partition(", got ")[0])
     is_of_element = isinstance(value, list) and "[" in place
-    return f"{reason}{' for each of the list' if is_of_element else ''}, not {value!r}"
+    return f"{reason}{' for each of the list' if is_of_element else ''}, not {echoed(value)}"
 
 
 def _choices(kind: Any) -> list[str]:
@@ -219,4 +222,4 @@ def _listed(names: Iterable[str]) -> str:
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f"; did you mean {echoed(close[0])}?" if close else ""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsengine.common.clock import wall_clock_ms
-from oddsengine.common.excerpts import excerpt
+from oddsengine.common.excerpts import bounded, echoed, excerpt
 from oddsengine.common.signals import on_reload, on_stop
 from oddsengine.common.tasks import end_tasks
 
@@ -22,6 +22,23 @@ def test_an_excerpt_is_the_beginning_of_the_input(data: bytes) -> None:
     found = excerpt(data)
     assert len(found) <= 120
     assert data.decode("utf-8", "replace").startswith(found.rstrip("\ufffd"))
+
+
+@given(st.text(max_size=80) | st.integers() | st.floats() | st.lists(st.integers(), max_size=3))
+def test_an_echo_is_what_was_sent(value: object) -> None:
+    assert repr(value) == echoed(value)
+
+
+def test_an_echo_is_short_whatever_was_sent() -> None:
+    for value in (
+        "x" * 100_000,
+        "\0" * 100_000,
+        10**4000,
+        [["x" * 1000] * 1000] * 1000,
+        dict.fromkeys(range(10_000), "x" * 1000),
+    ):
+        assert 160 >= len(echoed(value))
+    assert ("text", 500) == (bounded("text"), len(bounded("x" * 100_000)))
 
 
 def test_the_wall_clock_counts_unix_milliseconds() -> None:

@@ -72,11 +72,28 @@ def test_all_formats_of_some_odds(odds: int, formatted: tuple[object, ...]) -> N
         ("0.5", "indonesian"),
         ("0%", "percent"),
         ("100%", "percent"),
+        ("\u0663/\u0662", "fractional"),
+        ("\uff16/\uff14", "fractional"),
+        ("1_0/4", "fractional"),
+        ("6 / 4", "fractional"),
+        ("9" * 400 + "/1", "fractional"),
+        ("\u0662.\u0665", "decimal"),
+        ("1_0", "decimal"),
+        ("infinity", "american"),
+        ("\uff11", "hong_kong"),
     ],
 )
 def test_invalid_odds_are_rejected_with_an_example(text: str, odds_format: str) -> None:
     with pytest.raises(ValueError, match=f"is not in {odds_format} format; an example is"):
         parse_odds(text, odds_format)
+
+
+def test_the_message_is_short_however_long_the_text_is() -> None:
+    for text in ("9" * 100_000, "9" * 100_000 + "/1", "\U0001f3c7" * 100_000):
+        for name in FORMATS:
+            with pytest.raises(ValueError, match="an example is") as refused:
+                parse_odds(text, name)
+            assert 300 > len(str(refused.value))
 
 
 def test_unknown_formats_are_rejected_with_the_known_ones() -> None:

@@ -77,6 +77,6 @@ def test_a_gap_that_another_one_follows_ends_with_that() -> None:
 def test_cursors_are_read_back_and_others_refused() -> None:
     place = Place(1_795_000_000_000, 7, 3, 0)
     assert place == decode_cursor(encode_cursor(place), 4)
-    for text in ("", "1-2-3", "1-2-3-x", "1-2-3--4", "f" * 17 + "-1-1-1"):
+    for text in ("", "1-2-3", "1-2-3-x", "1-2-3--4", "f" * 17 + "-1-1-1", "1-2-3-\u0661", "1-2-3-0_1", "1-2-3- 4"):
         with pytest.raises(ValueError, match="is not a cursor"):
             decode_cursor(text, 4)

@@ -31,9 +31,11 @@ def test_positions_survive_their_at(positions: dict[int, Position]) -> None:
     assert positions == decode_at(encode_at(positions), 256)
 
 
-@pytest.mark.parametrize("malformed", ["", "x", "1-2", "1-2-3-4", "0-zz-1", "."])
+@pytest.mark.parametrize(
+    "malformed", ["", "x", "1-2", "1-2-3-4", "0-zz-1", ".", "0-\u0661-1", "0-1_0-1", " 0-1-1", "0-0x1-1", f"0-{'f' * 17}-1"]
+)
 def test_a_malformed_at_is_an_error(malformed: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - whatever int() says
+    with pytest.raises(ValueError, match="not the position of a shard"):
         decode_at(malformed, 256)
 
 

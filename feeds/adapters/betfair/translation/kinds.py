@@ -208,19 +208,19 @@ _LINES: Final[dict[tuple[str, str], Kind]] = {
     ("TEAM_B_OVER_UNDER", ""): Kind("away_total"),
     ("MATCH_ODDS_AND_OU", ""): Kind("match_odds_and_total"),
 }
-_LINE = re.compile(r"([A-Z_]+)_(\d+)5(_CORNR|_CARDS|)")
-_TEAM_HANDICAP = re.compile(r"TEAM_([AB])_(\d+)")
-_RACE = re.compile(r"RACE_TO_(\d+)_GOALS")
-_GAME = re.compile(r"GAME_BY_GAME_0(\d)_\d\d")
+_LINE = re.compile(r"([A-Z_]+)_([0-9]{1,6})5(_CORNR|_CARDS|)")
+_TEAM_HANDICAP = re.compile(r"TEAM_([AB])_([0-9]{1,6})")
+_RACE = re.compile(r"RACE_TO_([0-9]{1,6})_GOALS")
+_GAME = re.compile(r"GAME_BY_GAME_0([0-9])_[0-9][0-9]")
 #: Families of names with a number, or a side, that says nothing of the type.
 _FAMILIES: Final[tuple[tuple[re.Pattern[str], Kind], ...]] = (
-    (re.compile(r"SHOTS_ON_TARGET_P\d+"), Kind("player_shots_on_target", many=True)),
-    (re.compile(r"PLAYER_FOULS_\d+"), Kind("player_fouls", many=True)),
-    (re.compile(r"TOP_\d+_FINISH"), Kind("top_finish", None, many=True)),
-    (re.compile(r"\d_BALL_BETTING"), Kind("match_bet", None, many=True)),
+    (re.compile(r"SHOTS_ON_TARGET_P[0-9]+"), Kind("player_shots_on_target", many=True)),
+    (re.compile(r"PLAYER_FOULS_[0-9]+"), Kind("player_fouls", many=True)),
+    (re.compile(r"TOP_[0-9]+_FINISH"), Kind("top_finish", None, many=True)),
+    (re.compile(r"[0-9]_BALL_BETTING"), Kind("match_bet", None, many=True)),
     (re.compile(r"(1ST|2ND)_INNINGS_RUNS(_A|_B)?"), Kind("innings_runs", None, many=True)),
-    (re.compile(r"TO_SCORE_\d+"), Kind("player_runs_at_least", many=True)),
-    (re.compile(r"CORRECT_SCORE2_\d"), Kind("correct_score", many=True)),
+    (re.compile(r"TO_SCORE_[0-9]+"), Kind("player_runs_at_least", many=True)),
+    (re.compile(r"CORRECT_SCORE2_[0-9]"), Kind("correct_score", many=True)),
 )
 
 

@@ -11,6 +11,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_websocket import WS_KEY, ws_ext_gen, ws_ext_parse
 
 from oddsengine.common.error_codes import ErrorCode
+from oddsengine.common.excerpts import echoed
 from oddsengine.common.http import RequestRejected, error
 from oddsengine.gateway.protocol.framing import Framing
 
@@ -89,7 +90,7 @@ def _accept_key(request: web.Request) -> str:
         )
     version = headers.get("Sec-WebSocket-Version", "")
     if version.strip() != _VERSION:
-        text = f"WebSocket version {version!r} is not supported, only {_VERSION}"
+        text = f"WebSocket version {echoed(version)} is not supported, only {_VERSION}"
         raise RequestRejected(error(426, ErrorCode.BAD_REQUEST, text, _UPGRADE))
     key = headers.get("Sec-WebSocket-Key", "").strip()
     try:
