@@ -55,11 +55,12 @@ class RecordedLine(NamedTuple):
 
 
 class _Member(NamedTuple):
-    """A stream that is not open yet: its name, and a file or a member of an archive."""
+    """A stream that is not open yet: its name, a file or a member of an archive, and the path by which it was found."""
 
     name: str
     path: Path
     inside: str | None = None
+    given: Path = Path()
 
 
 class Recordings:
@@ -87,7 +88,7 @@ class Recordings:
     def __enter__(self) -> Self:
         try:
             for path in self._paths:
-                self._members += _find(path)
+                self._members += [member._replace(given=path) for member in _find(path)]
             if len(self._members) > self._max_open_streams or any(member.inside is not None for member in self._members):
                 self._members = self._unpack(self._members)
         except BaseException:
@@ -106,6 +107,11 @@ class Recordings:
         """The name of each stream, in the order of `RecordedLine.stream`."""
         return [member.name for member in self._members]
 
+    @property
+    def given(self) -> list[Path]:
+        """The path that led to each stream, in the order of `names`: the file, or a folder or an archive with more of them."""
+        return [member.given for member in self._members]
+
     def first_lines(self) -> list[bytes]:
         """Return the first line of each stream, in the order of `names`; empty for an empty stream."""
         return [next(self._raw_lines(member, count=False), b"") for member in self._members]
@@ -123,30 +129,30 @@ class Recordings:
     def _unpack(self, members: list[_Member]) -> list[_Member]:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="oddsengine-replay-")))
         unpacked: list[_Member] = []
-        archives: dict[Path, set[str]] = {}
+        archives: dict[Path, dict[str, _Member]] = {}
         for member in members:
             if member.inside is not None:
-                archives.setdefault(member.path, set()).add(member.inside)
+                archives.setdefault(member.path, {})[member.inside] = member
         for archive, inside in archives.items():
             # One pass in the order of the archive: seeking in a compressed archive is very slow.
             with tarfile.open(archive) as tar:
                 for entry in tar:
                     if entry.name in inside and (source := tar.extractfile(entry)) is not None:
-                        unpacked.append(self._unpack_one(source, f"{archive}:{entry.name}", entry.name, folder, len(unpacked)))
+                        unpacked.append(self._unpack_one(source, inside[entry.name], entry.name, folder, len(unpacked)))
         for member in members:
             if member.inside is None:
                 with member.path.open("rb") as source:
-                    unpacked.append(self._unpack_one(source, member.name, member.path.name, folder, len(unpacked)))
+                    unpacked.append(self._unpack_one(source, member, member.path.name, folder, len(unpacked)))
         return sorted(unpacked, key=lambda member: member.name)
 
-    def _unpack_one(self, source: IO[bytes], name: str, file_name: str, folder: Path, number: int) -> _Member:
+    def _unpack_one(self, source: IO[bytes], member: _Member, file_name: str, folder: Path, number: int) -> _Member:
         target = folder / str(number)
         with target.open("wb") as out:
             try:
                 shutil.copyfileobj(_decompressed(source, file_name), out)
             except (OSError, EOFError, lzma.LZMAError) as error:
-                self._damaged.append((name, str(error)))
-        return _Member(name, target)
+                self._damaged.append((member.name, str(error)))
+        return _Member(member.name, target, None, member.given)
 
     def _lines_of(self, stream: int, member: _Member) -> Iterator[RecordedLine]:
         pt_ms = 0

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import msgspec
 
 from feeds.errors import BadMessage, FeedError
 from feeds.feed import Rejected, installed_feeds
-from feeds.recording.packet import decode_header, decode_packet
+from feeds.recording.packet import FORMAT, decode_header, decode_packet
 from feeds.recording.player import Player
+from oddsengine.common.excerpts import bounded
 from oddsengine.domain.feed_updates import UpdateBatch
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from feeds.feed import NativeRecordings, RecordingReader
     from feeds.recording.packet import Header
     from feeds.recording.reader import Recordings
+
+#: A file of which so many lines can't be read, and none before, is no recording.
+_MOST_DOUBTS: Final = 100
 
 
 class ReplayCounts(msgspec.Struct):
@@ -41,7 +45,7 @@ class Replay:
         report: is called with a line of text for each problem.
 
     Raises:
-        FeedError: if earlier parts of a recording are missing, or its adapter is not installed.
+        FeedError: if a file is not a recording, earlier parts of one are missing, or its adapter is not installed.
     """
 
     def __init__(self, recordings: Recordings, adapter: str, report: Callable[[str], None]) -> None:
@@ -55,11 +59,10 @@ class Replay:
         self._streams: list[_Stream] = []
         parts: dict[tuple[str, int], tuple[_PacketStream, int]] = {}
         for name, line in zip(recordings.names, recordings.first_lines(), strict=True):
-            header = decode_header(line)
+            header = _header_of(name, line)
             if header is None:
                 # Each file is a session of its own: an image in one replaces nothing of another.
-                plugin = cast("NativeRecordings", installed_feeds()[adapter])
-                self._streams.append(_MessageStream(plugin.recording_reader(adapter)))
+                self._streams.append(_MessageStream(_native(adapter, name).recording_reader(adapter)))
                 self._add_sources([adapter])
                 self.without_health = [adapter]
                 continue
@@ -70,11 +73,17 @@ class Replay:
             parts[key] = (packets, header.part)
             self._streams.append(packets)
             self._add_sources(packets.sources)
+        #: by the streams of which nothing could be read yet, what was wrong with their first lines
+        self._doubtful: dict[int, list[str]] = {stream: [] for stream in range(len(self._streams))}
 
     def batches(self) -> Iterator[tuple[int, list[UpdateBatch]]]:
-        """Yield the time in milliseconds and the batches of each recorded message or packet, in order of time."""
+        """Yield the time in milliseconds and the batches of each recorded message or packet, in order of time.
+
+        Raises:
+            FeedError: if nothing of a given file, folder or archive can be read.
+        """
         names = self._recordings.names
-        counts = self.counts
+        counts, doubtful = self.counts, self._doubtful
         for line in self._recordings.lines():
             found, rejected = self._streams[line.stream].read(line.data)
             counts.messages += 1
@@ -82,11 +91,36 @@ class Replay:
             for problem in rejected:
                 counts.rejected += 1
                 where = "" if problem.where == "message" else f"{problem.where}: "
-                self._report(f"{names[line.stream]}:{line.number}: {where}{problem.reason}")
+                self._reject(line.stream, f"{names[line.stream]}:{line.number}: {where}{bounded(problem.reason)}")
+            if line.stream in doubtful and (found or not rejected):
+                for text in doubtful.pop(line.stream):
+                    self._report(text)
             yield line.pt_ms, found
         for name, reason in self._recordings.damaged:
             counts.rejected += 1
             self._report(f"{name}: damaged, read as far as it goes: {reason}")
+        self._check_given()
+
+    def _reject(self, stream: int, text: str) -> None:
+        """Report a problem, once it is known that what it was found in is a recording."""
+        problems = self._doubtful.get(stream)
+        if problems is None:
+            self._report(text)
+        elif len(problems) < _MOST_DOUBTS:
+            problems.append(text)
+        elif str(self._recordings.given[stream]) == self._recordings.names[stream]:
+            raise FeedError(f"not a recording: {problems[0]}")
+
+    def _check_given(self) -> None:
+        """Check that something of every path that was given could be read, and report what in a folder is no recording."""
+        names, given = self._recordings.names, self._recordings.given
+        readable = {given[stream] for stream in range(len(names)) if stream not in self._doubtful}
+        damaged = dict(self._recordings.damaged)
+        for stream, problems in self._doubtful.items():
+            text = problems[0] if problems else f"{names[stream]}: {damaged.get(names[stream], 'it is empty')}"
+            if given[stream] not in readable:
+                raise FeedError(f"not a recording: {text}")
+            self._report(f"left out, not a recording: {text}")
 
     def _add_sources(self, sources: Sequence[str]) -> None:
         self.sources += [source for source in sources if source not in self.sources]
@@ -124,11 +158,35 @@ class _PacketStream:
             return [], [] if decode_header(line) is not None else [Rejected(error.where, error.reason, "")]
 
 
+def _header_of(name: str, line: bytes) -> Header | None:
+    """Return the header of a recording; None for one in the provider's own format."""
+    try:
+        header = decode_header(line)
+    except BadMessage as error:
+        raise FeedError(f"not a recording: {name}:1: {error}") from error
+    if header is not None and header.oddsengine_recording > FORMAT:
+        raise FeedError(
+            f"{name} was recorded by a newer release, in format {header.oddsengine_recording}: this one knows {FORMAT}"
+        )
+    return header
+
+
+def _native(adapter: str, name: str) -> NativeRecordings:
+    plugin = installed_feeds()[adapter]
+    if not hasattr(plugin, "recording_reader"):
+        text = f"it has no header of `oddsengine record`, and the adapter {adapter!r} reads no recordings of its provider's"
+        raise FeedError(f"not a recording: {name}: {text}")
+    return cast("NativeRecordings", plugin)
+
+
 def _packet_stream(header: Header, name: str) -> _PacketStream:
     plugin = installed_feeds().get(header.adapter)
     if plugin is None:
         raise FeedError(f"{name} was recorded through the adapter {header.adapter!r}, which is not installed")
-    config = msgspec.json.decode(header.config, type=plugin.config_type)
+    try:
+        config = msgspec.json.decode(header.config, type=plugin.config_type)
+    except msgspec.MsgspecError as error:
+        raise FeedError(f"{name}: the config of the feed that was recorded can't be used: {bounded(str(error))}") from error
     return _PacketStream(Player(plugin.offline(header.feed, config)), plugin.sources(header.feed, config))
 
 

@@ -49,6 +49,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "unknown.toml").write_text("[gatewa]\nport = 1\n")
     (folder / "truncated.gz").write_bytes(gzip.compress(b'{"op":"mcm"}\n' * 1000)[:40])
     (folder / "nonsense.xz").write_bytes(b"nonsense")
+    (folder / "empty").touch()
+    (folder / "tail.jsonl").write_text('{"level": "info"}\n' * 5000)
+    (folder / "header.jsonl").write_text('{"oddsengine_recording": "x"}\n')
+    (folder / "folder").mkdir()
+    (folder / "folder" / "one").write_text("one\n")
     return folder
 
 
@@ -96,6 +101,35 @@ def test_a_config_that_is_none_is_refused_by_every_command(files: Path, name: st
 def test_what_can_not_be_done_is_told(files: Path, arguments: tuple[str, ...]) -> None:
     result = called(*(each.replace("{}", str(files)) for each in arguments))
     assert is_told(result), result
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("binary.toml", "binary.toml:1: "),
+        ("unknown.toml", "unknown.toml:1: "),
+        ("empty", "empty: it is empty"),
+        ("nonsense.xz", "nonsense.xz: "),
+        ("tail.jsonl", "tail.jsonl:1: "),
+        ("header.jsonl", "header.jsonl:1: "),
+        ("folder", "folder/one:1: "),
+    ],
+)
+def test_what_is_no_recording_is_not_replayed(files: Path, name: str, words: str) -> None:
+    for more in ((), ("--dump-at", "1")):
+        result = called("replay", files / name, *more)
+        assert (1, True) == (result.returncode, is_told(result)), result
+        assert f"error: not a recording: {files}/{words}" in result.stderr
+        assert 2000 > len(result.stderr)
+
+
+def test_what_is_no_recording_beside_one_is_left_out(files: Path) -> None:
+    (files / "both").mkdir()
+    (files / "both" / "README").write_text("Recorded in November.\n")
+    (files / "both" / "recorded").write_text('{"op":"mcm","pt":1700000000000,"mc":[]}\n')
+    result = called("replay", files / "both")
+    assert (0, True) == (result.returncode, f"left out, not a recording: {files}/both/README:1: " in result.stderr), result
+    assert "recordings of its provider" in called("replay", files / "both", "--adapter", "pinnacle").stderr
 
 
 @pytest.mark.parametrize("arguments", ASKING)
