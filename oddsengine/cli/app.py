@@ -189,7 +189,11 @@ def watch(  # noqa: PLR0913 - each is an option of the command line
 def check(
     config: Annotated[Path, typer.Argument(help="TOML config file.", dir_okay=False)],
     connect: Annotated[
-        bool, typer.Option("--connect", help="Also connect to Redis, and fail if anything is missing to run the config here.")
+        bool,
+        typer.Option(
+            "--connect",
+            help="Also connect to Redis, PostgreSQL and brokers, and fail if anything is missing to run the config here.",
+        ),
     ] = False,
     against: Annotated[
         Path | None,
@@ -200,8 +204,8 @@ def check(
 ) -> None:
     """Check a config file, and whether this machine has what it names. Exit code 0 if it is valid; 2, with every problem, if not.
 
-    Secrets, keys, certificates and addresses that are missing here are warnings, unless --connect is given: then they, or a Redis
-    that can't be used, end with the exit code that a start would end with.
+    Secrets, keys, certificates, addresses and extras that are missing here are warnings, unless --connect is given: then they, or
+    a Redis, a PostgreSQL or a broker that can't be used, end with the exit code that a start would end with.
     """
     from oddsengine.cli.check import of_environment, problems_of, trusts_everyone
 

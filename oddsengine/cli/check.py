@@ -15,6 +15,8 @@ from feeds.feed import installed_feeds
 from oddsengine.bridge.delivery import BrokerFailed
 from oddsengine.gateway.access.authentication import UnusableKey
 from oddsengine.gateway.quotes.keys import QuoteKeys
+from oddsengine.history.errors import HistoryError
+from oddsengine.runtime.archiving.database import check_installed, provide_history
 from oddsengine.runtime.certificates import server_context
 from oddsengine.runtime.parts.access import build_authenticator
 from oddsengine.runtime.parts.bridge import BridgeKind, check_bridge, reach_broker
@@ -25,6 +27,7 @@ from oddsengine.runtime.processes.startup import StartFailed, Startup, Step, rea
 from oddsengine.runtime.settings.environment import ignored_variables
 from oddsengine.runtime.settings.reload_table import NEEDS_RESTART, changed_keys
 from oddsengine.runtime.settings.schema import SECTION_NAMES
+from oddsengine.runtime.telemetry.tracing import check_telemetry
 from oddsengine.streams.clients.url import parse_redis_url
 from oddsengine.streams.connection import check_files
 
@@ -66,8 +69,14 @@ async def find_missing(settings: Settings) -> AsyncIterator[StartFailed]:
             open_endpoints([webhook])
         except ValueError as error:
             yield StartFailed(Step.SECRETS, str(error))
-    for problem in chain(_unusable_quote_keys(settings), _unusable_certificates(settings), _unusable_bridges(settings)):
+    unusable = _unusable_quote_keys, _unusable_certificates, _unusable_bridges, _missing_extras
+    for problem in chain.from_iterable(find(settings) for find in unusable):
         yield problem
+    async for problem in _unusable_hosts(settings):
+        yield problem
+
+
+async def _unusable_hosts(settings: Settings) -> AsyncIterator[StartFailed]:
     for section, host in (("gateway", settings.gateway.host), ("engine", settings.engine.host)):
         try:
             # The configured port may be in use, by the very service that is checked.
@@ -89,6 +98,19 @@ def _unusable_bridges(settings: Settings) -> Iterator[StartFailed]:
             check_bridge(kind, bridge)
         except ValueError as error:
             yield StartFailed(Step.SECRETS, str(error))
+
+
+def _missing_extras(settings: Settings) -> Iterator[StartFailed]:
+    if settings.telemetry.endpoint:
+        try:
+            check_telemetry()
+        except ValueError as error:
+            yield StartFailed(Step.SECRETS, str(error), "install the extra, or set no endpoint")
+    if settings.history.url:
+        try:
+            check_installed(is_embedded=settings.history.is_embedded)
+        except HistoryError as error:
+            yield StartFailed(Step.HISTORY, str(error), "install the extra, or set no history.url")
 
 
 def _unusable_quote_keys(settings: Settings) -> Iterator[StartFailed]:
@@ -144,6 +166,20 @@ async def connection_problems(settings: Settings, patience_s: float) -> AsyncIte
         yield problem
 
 
+async def history_problems(settings: Settings, patience_s: float) -> AsyncIterator[StartFailed]:
+    """Yield what keeps the history of a config from being used. An embedded server is only started by those that need it."""
+    if not settings.history.url or settings.history.is_embedded:
+        return
+    startup = Startup()
+    try:
+        async with asyncio.timeout(patience_s), provide_history(settings, startup):
+            pass
+    except TimeoutError:
+        yield StartFailed(Step.HISTORY, startup.waiting_for or f"no answer within {patience_s:g} s")
+    except StartFailed as problem:
+        yield problem
+
+
 async def broker_problems(settings: Settings) -> AsyncIterator[StartFailed]:
     """Yield what keeps the brokers of a config from being used. A bridge would start, and wait for its own."""
     for kind, bridge in _bridges(settings):
@@ -160,11 +196,13 @@ async def problems_of(settings: Settings, *, connect: bool, patience_s: float = 
 
     Args:
         settings: the configuration.
-        connect: whether to connect to Redis, and to brokers.
-        patience_s: how long Redis may take to answer.
+        connect: whether to connect to Redis, PostgreSQL and brokers.
+        patience_s: how long each may take to answer.
     """
     problems = [problem async for problem in find_missing(settings)]
     if connect:
         problems += [problem async for problem in connection_problems(settings, patience_s)]
+        if not any(problem.step is Step.HISTORY for problem in problems):
+            problems += [problem async for problem in history_problems(settings, patience_s)]
         problems += [problem async for problem in broker_problems(settings)]
     return problems

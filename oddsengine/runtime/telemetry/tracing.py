@@ -45,6 +45,7 @@ _EXPORT_EVERY_MS: Final = 1000
 _QUEUED_SPANS: Final = 4096
 _EXPORTED_AT_ONCE: Final = 512
 _SERVER_FAULT: Final = 500
+_PACKAGES: Final = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
 class TelemetryMissing(ValueError):
@@ -52,6 +53,16 @@ class TelemetryMissing(ValueError):
 
     def __init__(self) -> None:
         super().__init__("telemetry.endpoint: opentelemetry is not installed: pip install 'oddsengine[telemetry]'")
+
+
+def check_telemetry() -> None:
+    """Check that what traces need is installed. Raises TelemetryMissing if it is not."""
+    try:
+        if all(map(find_spec, _PACKAGES)):
+            return
+    except ModuleNotFoundError:  # of a package above
+        pass
+    raise TelemetryMissing
 
 
 class Tracing:
@@ -73,8 +84,7 @@ class Tracing:
         exporter: SpanExporter | None = None,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        if find_spec("opentelemetry.sdk") is None:
-            raise TelemetryMissing
+        check_telemetry()
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - an extra
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415

