@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from ipaddress import ip_address
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
@@ -12,11 +10,13 @@ import msgspec
 from aiohttp import web
 
 from oddsengine.common.clock import iso_time
+from oddsengine.common.excerpts import echoed
 from oddsengine.common.http import RequestRejected, error, json_answer
 from oddsengine.common.tasks import end_tasks
 from oddsengine.gateway.access.authentication import Unauthorised
 from oddsengine.gateway.access.grants import Access, Role
 from oddsengine.gateway.access.origins import AllowedOrigins
+from oddsengine.gateway.access.proxies import has_proxy_headers, is_local_name
 from oddsengine.gateway.access.published_keys import KeysUnavailable
 from oddsengine.gateway.access.rate_limits import ClientAddresses, ProxyNotices, RateLimiter
 from oddsengine.gateway.access.session_limiter import SessionLimiter
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 ACCESS: Final = web.RequestKey("access", Access)
 _BEARER: Final = "bearer"
 _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
-#: Headers that proxies add.
-_FORWARDED: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
-_PORT: Final = re.compile(r":\d+$")
 _RETRY_LATER: Final = {"Retry-After": "5"}
 _NO_TICKETS: Final = "tickets can't be issued or used now; a token can"
 
@@ -215,7 +212,7 @@ class Admission:
         if request.headers.get("Authorization") or not self._is_of_foreign_page(request):
             return
         self.rejected_origins += 1
-        text = f"pages of {request.headers['Origin']!r} need a token for this, or to be named in gateway.allowed_origins"
+        text = f"pages of {echoed(request.headers['Origin'])} need a token for this, or to be named in gateway.allowed_origins"
         raise RequestRejected(error(403, ErrorCode.FORBIDDEN, text))
 
     def _is_of_foreign_page(self, request: web.Request) -> bool:
@@ -223,7 +220,7 @@ class Admission:
         if origin is None or (self._names_origins and self.origins.allows(origin)):
             return False
         # The owner of any name can let it resolve to this machine: there its page has the host that it asks.
-        return origin.partition("://")[2] != request.host or (self.only_local and not _is_local_name(request.host))
+        return origin.partition("://")[2] != request.host or (self.only_local and not is_local_name(request.host))
 
     async def admit(self, request: web.Request, session_id: str, *, is_handshake: bool = True) -> str:
         """Count a new session against its address, and return the address for `leave`.
@@ -240,7 +237,7 @@ class Admission:
         origin = request.headers.get("Origin")
         if origin is not None and not self.origins.allows(origin):
             self.rejected_origins += 1
-            raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"origin {origin!r} is not allowed"))
+            raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"origin {echoed(origin)} is not allowed"))
         if not is_handshake:
             self._check_rate(self.requests, request)
         self._check_rate(self.handshakes, request, counts=is_handshake)
@@ -277,7 +274,7 @@ class Admission:
 
     def _client(self, request: web.Request) -> str:
         remote, headers = request.remote or "", request.headers
-        if self._counts_addresses and any(header in headers for header in _FORWARDED) and not self.addresses.is_trusted(remote):
+        if self._counts_addresses and has_proxy_headers(headers) and not self.addresses.is_trusted(remote):
             self._proxies.note_forwarded(remote)
         return self.addresses.client(remote, headers.getall("X-Forwarded-For", ()))
 
@@ -286,18 +283,6 @@ def _required(access: Access | None) -> Access:
     if access is None:
         raise RequestRejected(error(401, ErrorCode.UNAUTHORISED, "a token is required", _CHALLENGE))
     return access
-
-
-def _is_local_name(host: str) -> bool:
-    """Check whether the host of a request is an address, or a name that always is this machine's."""
-    name = _PORT.sub("", host).lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True
 
 
 def _counts_addresses(limits: LimitSettings) -> bool:

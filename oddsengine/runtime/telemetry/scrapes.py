@@ -12,6 +12,7 @@ from aiohttp import web
 from oddsengine.common.error_codes import ErrorCode
 from oddsengine.common.http import UNKNOWN_ROUTE, RequestRejected, admit, error, healthz, metrics_handler
 from oddsengine.common.internal_errors import InternalErrors
+from oddsengine.gateway.access.proxies import is_direct, is_local_name
 from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.settings.telemetry import MetricsSettings
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from oddsengine.runtime.processes.startup import Startup
 
 _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
-#: Headers that proxies add.
-_FORWARDED: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+_HERE: Final = "localhost"
 _log = structlog.get_logger(__name__)
 
 
@@ -57,8 +57,10 @@ class Scrapes:
             if self._has_token(request):
                 return
             has_no_role = otherwise is None or not request.headers.get("Authorization")
-            # Whoever may connect to this machine without a token, strangers behind a proxy are not meant.
-            if has_no_role and (self._token or any(header in request.headers for header in _FORWARDED)):
+            # Whoever may connect to this machine without a token, strangers behind a proxy are not meant: it may hand on the
+            # name that they have asked for.
+            is_near = is_direct(request) and (otherwise is not None or is_local_name(request.headers.get("Host", _HERE)))
+            if has_no_role and (self._token or not is_near):
                 raise RequestRejected(error(401, ErrorCode.UNAUTHORISED, "a token is required", _CHALLENGE))
             if otherwise is not None:
                 await otherwise(request)

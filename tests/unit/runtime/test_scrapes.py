@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import HttpVersion, HttpVersion10, HttpVersion11
 from aiohttp.test_utils import make_mocked_request
 
 from oddsengine.common.error_codes import ErrorCode
@@ -19,6 +20,20 @@ if TYPE_CHECKING:
     from oddsengine.common.http import Authorise
 
 PROXIED = {"X-Forwarded-For": "192.0.2.1"}
+#: Each is enough to know a proxy by.
+SIGNS = (
+    *(
+        "X-Forwarded-Proto",
+        "x-forwarded-host",
+        "X-Forwarded-Server",
+        "Forwarded",
+        "X-Real-IP",
+        "Via",
+        "X-Original-URL",
+        "CDN-Loop",
+    ),
+    *("True-Client-IP", "X-Envoy-External-Address", "CF-Ray", "X-Amzn-Trace-Id", "X-Azure-Ref", "X-Cluster-Client-IP"),
+)
 TOKEN = {"Authorization": "Bearer scrape-me"}
 CLIENT = {"Authorization": "Bearer of-a-trader"}
 
@@ -29,10 +44,10 @@ async def only_traders(request: web.Request) -> None:
         raise RequestRejected(error(403, ErrorCode.FORBIDDEN, "no trader"))
 
 
-async def status(authorise: Authorise, headers: dict[str, str]) -> int:
+async def status(authorise: Authorise, headers: dict[str, str], version: HttpVersion = HttpVersion11) -> int:
     """Return the status of a scrape."""
     try:
-        await authorise(make_mocked_request("GET", "/metrics", headers=headers))
+        await authorise(make_mocked_request("GET", "/metrics", headers=headers, version=version))
     except RequestRejected as rejected:
         return rejected.response.status
     return 200
@@ -53,9 +68,19 @@ async def test_on_the_port_of_a_role(token: str, *, by_role: bool, expected: lis
     assert expected == [await status(guard, headers) for headers in ({}, PROXIED, TOKEN, CLIENT)]
 
 
+async def test_whatever_a_proxy_adds_it_is_not_this_machine() -> None:
+    guard = Scrapes(MetricsSettings()).guard(None)
+    assert {401} == {await status(guard, {sign: "x"}) for sign in SIGNS}
+    assert 401 == await status(guard, {}, HttpVersion10), "as nginx sends it by default"
+    names = ("localhost:8081", "127.0.0.1", "[::1]:80", "odds.example", "odds.example:8081")
+    assert [200, 200, 200, 401, 401] == [await status(guard, {"Host": name}) for name in names]
+    of_prometheus = {"Host": "localhost", "User-Agent": "Prometheus/2.53", "X-Prometheus-Scrape-Timeout-Seconds": "10"}
+    assert 200 == await status(guard, {**of_prometheus, "Accept": "*/*", "Accept-Encoding": "gzip", "traceparent": "x"})
+
+
 async def test_a_token_of_bytes_that_are_no_text_is_refused() -> None:
     guard = Scrapes(MetricsSettings(), "scrape-me").guard(None)
-    request: Any = SimpleNamespace(headers={"Authorization": "Bearer \udcff"})
+    request: Any = SimpleNamespace(headers={"Authorization": "Bearer \udcff"}, version=HttpVersion11)
     with pytest.raises(RequestRejected):
         await guard(request)
 
