@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from oddsengine.runtime.settings import Settings
+    from oddsengine.runtime.telemetry.http_observer import HttpObserver
     from oddsengine.runtime.telemetry.scrapes import Scrapes
     from oddsengine.runtime.telemetry.tracing import Tracing
     from oddsengine.runtime.timing import Timing
@@ -160,7 +161,7 @@ async def open_engine(settings: Settings, startup: Startup) -> AsyncIterator[Eng
 
 @asynccontextmanager
 async def serve_engine_api(
-    engine: Engine, registry: CollectorRegistry, opened: EngineFront, scrapes: Scrapes, *, local: bool
+    engine: Engine, registry: CollectorRegistry, opened: EngineFront, scrapes: Scrapes, observer: HttpObserver, *, local: bool
 ) -> AsyncIterator[None]:
     """Serve the engine's own HTTP API, `/healthz` and `/metrics`, while the context is open.
 
@@ -169,10 +170,11 @@ async def serve_engine_api(
         registry: the metrics of `/metrics`.
         opened: where it listens.
         scrapes: admits scrapes.
+        observer: is called with every answer.
         local: whether only this machine can connect, so that `/metrics` needs no token.
     """
     authorise = opened.admission.authorise
     authorise_scrape = scrapes.guard(None if local else partial(authorise, role=Role.service))
     app = engine_app(engine, registry, partial(authorise, role=Role.trader), authorise_scrape)
-    async with opened.front.serving(app), scrapes.serving(registry):
+    async with opened.front.serving(app, observer), scrapes.serving(registry):
         yield

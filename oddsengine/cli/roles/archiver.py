@@ -15,18 +15,21 @@ from oddsengine.common.tasks import end_tasks
 from oddsengine.history.embedded.server import NICENESS
 from oddsengine.runtime.archiving.database import provide_history
 from oddsengine.runtime.parts.access import access_part, build_admission, without_strangers
+from oddsengine.runtime.parts.serving import access_log_part
 from oddsengine.runtime.parts.sole_worker import serve_worker_api
 from oddsengine.runtime.processes.front import is_local, open_front, url_of
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.reload import ARCHIVER_READS, Reloader, run_reloader
 from oddsengine.runtime.settings.telemetry import MetricsSettings
+from oddsengine.runtime.telemetry.http_observer import HttpObserver
 from oddsengine.runtime.telemetry.scrapes import open_scrapes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from oddsengine.history.archive.archive import Counters
     from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.settings import Settings
 
@@ -65,20 +68,23 @@ async def archiver(
 
         running = await stack.enter_async_context(run_archiver(settings, redis_url, database))
         access = access_part(admission, "history.host", history.host)
-        reloader = Reloader(config, load, settings, None, parts=[access], reads=ARCHIVER_READS)
+        observer = HttpObserver(admission.addresses, logs=settings.log.access)
+        reloader = Reloader(config, load, settings, None, parts=[access, access_log_part(observer)], reads=ARCHIVER_READS)
         await stack.enter_async_context(run_reloader(reloader))
         on_reload(reloader.request)
         local, counters = is_local(history.host), running.counters
         await stack.enter_async_context(
-            serve_worker_api(
-                running, front, admission, scrapes, local=local, describe=lambda: {"behind_s": round(counters.behind_s, 1)}
-            )
+            serve_worker_api(running, front, admission, scrapes, observer, local=local, describe=lambda: _progress(counters))
         )
         startup.ready()
         _log.info("archiver ready", metrics=f"{url_of(history.host, front.port)}/metrics", database=database.label)
         await startup.stopping.wait()
         _log.info("stopping")
         await running.stop()
+
+
+def _progress(counters: Counters) -> dict[str, float]:
+    return {"behind_s": round(counters.behind_s, 1)}
 
 
 @asynccontextmanager

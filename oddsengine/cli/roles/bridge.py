@@ -13,6 +13,7 @@ from oddsengine.runtime.parts.sole_worker import serve_worker_api
 from oddsengine.runtime.processes.front import is_local, open_front, url_of
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Step
+from oddsengine.runtime.telemetry.http_observer import HttpObserver
 from oddsengine.runtime.telemetry.scrapes import open_scrapes
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ async def bridge(startup: Startup, settings: Settings, kind: BridgeKind) -> None
         redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
         running = await stack.enter_async_context(run_bridge(settings, redis_url, kind))
         local = is_local(section.host)
-        await stack.enter_async_context(serve_worker_api(running, front, admission, scrapes, local=local))
+        observer = HttpObserver(admission.addresses, logs=settings.log.access)
+        await stack.enter_async_context(serve_worker_api(running, front, admission, scrapes, observer, local=local))
         startup.ready()
         _log.info("bridge ready", broker=kind, metrics=f"{url_of(section.host, front.port)}/metrics")
         await startup.stopping.wait()

@@ -14,11 +14,13 @@ from oddsengine.runtime.engine import engine_parts, open_engine, run_engine, ser
 from oddsengine.runtime.feed_runner import feed_sources, open_feeds
 from oddsengine.runtime.feeding.running import share_feeds
 from oddsengine.runtime.parts.access import access_part
+from oddsengine.runtime.parts.serving import access_log_part
 from oddsengine.runtime.parts.webhooks import open_endpoints, run_webhooks, webhooks_part
 from oddsengine.runtime.processes.front import is_local, url_of
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.reload import ENGINE_READS, Reloader, run_reloader
+from oddsengine.runtime.telemetry.http_observer import HttpObserver
 from oddsengine.runtime.telemetry.metrics import build_registry
 from oddsengine.runtime.telemetry.scrapes import open_scrapes
 from oddsengine.runtime.telemetry.tracing import open_tracing
@@ -63,13 +65,14 @@ async def engine(
         await stack.enter_async_context(note_history(settings, redis_url, running, config))
         webhooks = await stack.enter_async_context(run_webhooks(settings, redis_url, running, endpoints))
         traced = [] if tracing is None else [tracing.samples]
-        registry = build_registry([running.samples, shared.samples, webhooks.samples, *traced])
+        observer = HttpObserver(opened.admission.addresses, logs=settings.log.access, tracing=tracing)
+        registry = build_registry([running.samples, shared.samples, webhooks.samples, observer.samples, *traced])
         access = access_part(opened.admission, "engine.host", settings.engine.host)
-        parts = [*engine_parts(running), access, webhooks_part(webhooks), shared.part()]
+        parts = [*engine_parts(running), access, webhooks_part(webhooks), shared.part(), access_log_part(observer)]
         reloader = Reloader(config, load, settings, running.adopt, parts=parts, reads=ENGINE_READS)
         await stack.enter_async_context(run_reloader(reloader))
         local = is_local(settings.engine.host)
-        await stack.enter_async_context(serve_engine_api(running, registry, opened, scrapes, local=local))
+        await stack.enter_async_context(serve_engine_api(running, registry, opened, scrapes, observer, local=local))
         on_reload(reloader.request)
         startup.ready()
         url = url_of(settings.engine.host, opened.front.port)

@@ -12,11 +12,13 @@ from oddsengine.runtime.feed_runner import open_feeds
 from oddsengine.runtime.feeding.http_api import serve_feeder_api
 from oddsengine.runtime.feeding.running import share_feeds
 from oddsengine.runtime.parts.access import access_part, build_admission, without_strangers
+from oddsengine.runtime.parts.serving import access_log_part
 from oddsengine.runtime.processes.front import is_local, open_front, url_of
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.recording import record
 from oddsengine.runtime.reload import FEEDER_READS, Reloader, run_reloader
+from oddsengine.runtime.telemetry.http_observer import HttpObserver
 from oddsengine.runtime.telemetry.metrics import build_registry
 from oddsengine.runtime.telemetry.scrapes import open_scrapes
 
@@ -55,12 +57,16 @@ async def feeder(
         redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
         shared = await stack.enter_async_context(share_feeds(settings, redis_url, feeds, None, recorders))
         access = access_part(admission, "feeder.host", settings.feeder.host)
-        reloader = Reloader(config, load, settings, None, parts=[access, shared.part()], reads=FEEDER_READS)
+        observer = HttpObserver(admission.addresses, logs=settings.log.access)
+        reloader = Reloader(
+            config, load, settings, None, parts=[access, shared.part(), access_log_part(observer)], reads=FEEDER_READS
+        )
         await stack.enter_async_context(run_reloader(reloader))
         on_reload(reloader.request)
         local = is_local(settings.feeder.host)
-        registry = build_registry([shared.samples])
-        await stack.enter_async_context(serve_feeder_api(shared, registry, front, admission, scrapes, local=local))
+        registry = build_registry([shared.samples, observer.samples])
+        serving = serve_feeder_api(shared, registry, front, admission, scrapes, observer, local=local)
+        await stack.enter_async_context(serving)
         if shared.feeder is not None:
             await startup.unless_stopped(shared.feeder.lease.until_held())
         startup.ready()

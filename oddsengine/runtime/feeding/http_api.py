@@ -23,12 +23,20 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.runtime.feeding.running import SharedFeeds
     from oddsengine.runtime.processes.front import Front
+    from oddsengine.runtime.telemetry.http_observer import HttpObserver
     from oddsengine.runtime.telemetry.scrapes import Scrapes
 
 
 @asynccontextmanager
 async def serve_feeder_api(
-    shared: SharedFeeds, registry: CollectorRegistry, front: Front, admission: Admission, scrapes: Scrapes, *, local: bool
+    shared: SharedFeeds,
+    registry: CollectorRegistry,
+    front: Front,
+    admission: Admission,
+    scrapes: Scrapes,
+    observer: HttpObserver,
+    *,
+    local: bool,
 ) -> AsyncIterator[None]:
     """Serve it while the context is open.
 
@@ -38,6 +46,7 @@ async def serve_feeder_api(
         front: where it listens.
         admission: admits requests.
         scrapes: admits scrapes.
+        observer: is called with every answer.
         local: whether only this machine can connect, so that `/metrics` needs no token.
     """
 
@@ -58,5 +67,5 @@ async def serve_feeder_api(
     app.router.add_get("/metrics", admit(authorise_scrape, metrics_handler(registry), errors))
     app.router.add_get("/v1/feeds", admit(authorise, feeds, errors))
     app.add_routes([UNKNOWN_ROUTE])
-    async with front.serving(app), scrapes.serving(registry):
+    async with front.serving(app, observer), scrapes.serving(registry):
         yield

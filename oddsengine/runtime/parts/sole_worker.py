@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.runtime.processes.front import Front
+    from oddsengine.runtime.telemetry.http_observer import HttpObserver
     from oddsengine.runtime.telemetry.scrapes import Scrapes
 
 
@@ -89,6 +90,7 @@ async def serve_worker_api(
     front: Front,
     admission: Admission,
     scrapes: Scrapes,
+    observer: HttpObserver,
     *,
     local: bool,
     describe: Callable[[], dict[str, Any]] = dict,
@@ -100,6 +102,7 @@ async def serve_worker_api(
         front: where it listens.
         admission: admits requests.
         scrapes: admits scrapes.
+        observer: is called with every answer.
         local: whether only this machine can connect, so that `/metrics` needs no token.
         describe: returns what `/readyz` says beside whether the work is done here.
     """
@@ -107,12 +110,12 @@ async def serve_worker_api(
     async def readyz(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ready", "active": worker.is_active, **describe()})
 
-    registry = build_registry([worker.samples])
+    registry = build_registry([worker.samples, observer.samples])
     authorise_scrape = scrapes.guard(None if local else partial(admission.authorise, role=Role.service))
     app = web.Application()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", admit(authorise_scrape, metrics_handler(registry), InternalErrors()))
     app.add_routes([UNKNOWN_ROUTE])
-    async with front.serving(app), scrapes.serving(registry):
+    async with front.serving(app, observer), scrapes.serving(registry):
         yield

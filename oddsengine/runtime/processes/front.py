@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.web_log import AccessLogger
 
 from oddsengine.common.error_codes import ErrorCode
 from oddsengine.common.http import error
@@ -191,9 +193,16 @@ class Front:
             await runner.cleanup()
 
     @asynccontextmanager
-    async def serving(self, app: web.Application) -> AsyncIterator[None]:
-        """Serve by an application in place of the front, until the context is left."""
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ANSWERED_WITHIN_S)
+    async def serving(self, app: web.Application, observer: AbstractAccessLogger | None = None) -> AsyncIterator[None]:
+        """Serve by an application in place of the front, until the context is left.
+
+        Args:
+            app: the application.
+            observer: is called with every answer that was written; None for nobody.
+        """
+        observing = AccessLogger if observer is None else _class_of(observer)
+        logger = None if observer is None else observer.logger
+        runner = web.AppRunner(app, access_log=logger, access_log_class=observing, shutdown_timeout=_ANSWERED_WITHIN_S)
         await runner.setup()
         await self.hand_over()
         try:
@@ -212,6 +221,19 @@ class Front:
         """Stop answering and listening."""
         await self.hand_over()
         self.stop_listening()
+
+
+def _class_of(observer: AbstractAccessLogger) -> type[AbstractAccessLogger]:
+    """Return the class that aiohttp makes an object of for each connection: all of them hand on to one observer."""
+
+    class Observing(AbstractAccessLogger):
+        """Hands on what it is called with."""
+
+        def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+            """Hand on an answer that was written."""
+            observer.log(request, response, time)
+
+    return Observing
 
 
 @asynccontextmanager

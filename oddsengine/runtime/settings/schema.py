@@ -173,7 +173,7 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What is logged."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    #: whether a gateway logs each HTTP request and each session
+    #: whether every role logs each HTTP request, and a gateway each session
     access: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Observes what a gateway has answered: durations for the metrics, lines for the access log, spans for traces.
+"""Observes what a role has answered: durations for the metrics, lines for the access log, spans for traces.
 
 aiohttp calls it once an answer is written, so it delays none. Neither a query nor a header is ever logged: both may hold secrets.
 """
@@ -39,7 +39,7 @@ _log = structlog.get_logger("oddsengine.access")
 
 
 class HttpObserver(AbstractAccessLogger):
-    """Observes the answers and the sessions of one gateway.
+    """Observes the answers of one role, and the sessions of a gateway.
 
     Args:
         addresses: distinguishes proxies from clients.

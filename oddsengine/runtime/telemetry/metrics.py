@@ -144,11 +144,11 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_publish_to_socket_seconds": _histogram(
         "Time from the first stream entry in a batch until the batch was written to the last subscriber."
     ),
+    "oddsengine_loop_delay_seconds": _histogram("How late the event loop runs what is due: it measures 50 times a second."),
+    # every process
     "oddsengine_http_request_seconds": _histogram(
         "Time until HTTP requests were answered, by method, route and class of status.", "method", "route", "status"
     ),
-    "oddsengine_loop_delay_seconds": _histogram("How late the event loop runs what is due: it measures 50 times a second."),
-    # every process
     "oddsengine_spans_total": _counter("Spans of traces, by what became of them.", "outcome"),
     "oddsengine_build_info": _gauge("1, with the release and the version of Python.", "version", "python", merged="max"),
     "process_cpu_seconds_total": _counter("Processor time used."),
