@@ -39,6 +39,8 @@ class Tokens:
         self._refused: tuple[str | None, Problem] | None = None
         #: when the present token expires, Unix seconds; None if that is not known
         self._expiry_s: float | None = None
+        #: whose prices the present connection may have shown: a token that was sent meanwhile may or may not have been accepted
+        self._profiles: set[str | None] = {None}
 
     @property
     def is_refused(self) -> bool:
@@ -50,7 +52,7 @@ class Tokens:
         self._refused = self.token, problem
 
     async def take(self) -> bool:
-        """Ask for the token of the next connection. Return whether it shows the prices of another profile than the last one.
+        """Ask for the token of the next connection. Return whether the last one may have shown the prices of another profile.
 
         Raises:
             GaveUp: if there is only the one that was refused.
@@ -60,7 +62,9 @@ class Tokens:
         if self._refused is not None and token == self._refused[0]:
             raise GaveUp(self._refused[1])
         self._refused = None
-        is_other_profile = profile_of(token) != profile_of(self.token)
+        profile = profile_of(token)
+        is_other_profile = self._profiles != {profile}
+        self._profiles = {profile}
         self.token = token
         self.renew_before(None if token is None else expiry_of(token))
         return is_other_profile
@@ -80,6 +84,7 @@ class Tokens:
             self.renew_before(self._expiry_s)
             return None
         self.token = token
+        self._profiles.add(profile_of(token))
         return token
 
     def renew_before(self, expiry_s: float | None) -> None:

@@ -4,7 +4,7 @@
 
 import { apiUrl, askWhy, describe, isServed, post } from "./http.js";
 import {
-  ASK_TOKEN, Detour, GIVE_UP, Patience, RESTART, RESTRAIN, TIMING, Waits, actionOf, codeOfClosing, codeOfError, codeOfStatus, profileOf,
+  ASK_TOKEN, Detour, GIVE_UP, Patience, RESTART, RESTRAIN, TIMING, Waits, actionOf, codeOfClosing, codeOfError, codeOfStatus,
 } from "./recovery.js";
 import { OPEN, OddsSocket } from "./socket.js";
 import { EventStreams } from "./sse.js";
@@ -165,10 +165,9 @@ export class OddsClient {
       return;
     }
     if (generation !== this.#generation) return;
-    const { current, refused } = this.#tokens;
+    const { refused } = this.#tokens;
     if (refused?.token === token && token !== undefined) return this.#needToken(refused.code, refused.text);
-    if (profileOf(token) !== profileOf(current)) this.subscriptions.forgetPositions();
-    Object.assign(this.#tokens, { current: token, refused: undefined });
+    if (this.#tokens.use(token)) this.subscriptions.forgetPositions();
     this.#open(generation);
   }
 

@@ -1,12 +1,14 @@
 // The token of a client: asked for by each connection, before it expires, and after it was refused.
 
-import { renewInMs } from "./recovery.js";
+import { profileOf, renewInMs } from "./recovery.js";
 
 // A longer timer fires at once.
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class Tokens {
   #timer;
+  // Whose prices the present connection may have shown: a token that was sent meanwhile may or may not have been accepted.
+  #profiles = new Set([undefined]);
 
   /**
    * @param {() => string | undefined | Promise<string | undefined>} getToken
@@ -27,6 +29,16 @@ export class Tokens {
 
   async next() {
     return (await this.getToken())?.trim() || undefined;
+  }
+
+  /** Use a token for the next connection. Return whether the last one may have shown the prices of another profile. */
+  use(token) {
+    const profile = profileOf(token);
+    const isOther = this.#profiles.size > 1 || !this.#profiles.has(profile);
+    this.#profiles = new Set([profile]);
+    this.current = token;
+    this.refused = undefined;
+    return isOther;
   }
 
   /** Renew the token before it expires. */
@@ -55,6 +67,7 @@ export class Tokens {
     // If there is none yet, it is asked for again while the present one is valid.
     if (token === undefined || token === this.current) return this.renewBefore(expiresMs);
     this.current = token;
+    this.#profiles.add(profileOf(token));
     this.send(token);
   }
 }

@@ -12,7 +12,7 @@ from oddsengine.client.recovery import TABLE, Action
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.clients.following import KINDS, Followers, Options, View, followers, running_node, wait_view
-from tests.support.clients.front import Answer, Close, FallSilent, Front, Refuse, Send, Step, Swallow, front_of
+from tests.support.clients.front import Answer, Close, FallSilent, Front, LoseRenewal, Refuse, Send, Step, Swallow, front_of
 from tests.support.credentials import SECRET, a_token, write_key
 from tests.support.service import quick_settings, running_service
 
@@ -106,6 +106,14 @@ async def another_profile(case: Case) -> None:
         view, front = await case.after(Close(int(code), messages=[SNAPSHOT]))
         assert [0.1] == view.waits_s
         assert resumes == (front.received[1][0].get("resume") == SOME_AT)
+    # Whether the gateway has taken a token of another one is not known where the connection is lost meanwhile.
+    for other, resumes in (({"profile": "gold"}, False), ({}, True)):
+        tokens = [a_token(lasts_s=3), a_token(lasts_s=900, **other)]
+        _, front = await case.after(
+            LoseRenewal(tokens[1]), until=lambda view: view.reconnects > 0 and view.is_current(), tokens=tokens, timing=RENEWING
+        )
+        (asked,) = [each for each in front.received[1] if each["op"] == "subscribe"]
+        assert resumes == ("resume" in asked)
 
 
 async def unreachable(case: Case) -> None:

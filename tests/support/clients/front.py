@@ -53,7 +53,13 @@ class FallSilent(NamedTuple):
     """Pass everything on until the first snapshot, and nothing after it. The promised heartbeats are frequent."""
 
 
-Step = Answer | Close | Swallow | Send | Refuse | FallSilent
+class LoseRenewal(NamedTuple):
+    """Pass everything on until a token is sent to replace another one, and close the connection instead of passing that on."""
+
+    token: str
+
+
+Step = Answer | Close | Swallow | Send | Refuse | FallSilent | LoseRenewal
 
 
 class Front:
@@ -106,7 +112,9 @@ class Front:
             await socket.send_json(message)
         await socket.close(code=step.code, message=step.reason.encode())
 
-    async def _relay(self, request: web.Request, socket: web.WebSocketResponse, step: Refuse | FallSilent | None) -> None:
+    async def _relay(
+        self, request: web.Request, socket: web.WebSocketResponse, step: Refuse | FallSilent | LoseRenewal | None
+    ) -> None:
         headers = {name: request.headers[name] for name in ("Authorization",) if name in request.headers}
         url = self._gateway.replace("http", "ws") + "/v1/stream"
         async with (
@@ -121,7 +129,9 @@ class Front:
                         continue
                     content = orjson.loads(message.data)
                     self.received[-1].append(content)
-                    if refuse is not None and content["op"] == "subscribe":
+                    if isinstance(step, LoseRenewal) and content.get("token") == step.token:
+                        await socket.close(code=1011)
+                    elif refuse is not None and content["op"] == "subscribe":
                         await socket.send_json(_refusal(refuse, content))
                         refuse = None
                     else:
@@ -131,9 +141,7 @@ class Front:
                 await asyncio.gather(down, return_exceptions=True)
 
     @staticmethod
-    async def _pass_down(
-        gateway: aiohttp.ClientWebSocketResponse, socket: web.WebSocketResponse, step: Refuse | FallSilent | None
-    ) -> None:
+    async def _pass_down(gateway: aiohttp.ClientWebSocketResponse, socket: web.WebSocketResponse, step: Step | None) -> None:
         async for message in gateway:
             content = orjson.loads(message.data)
             if isinstance(step, FallSilent) and content["op"] == "welcome":
