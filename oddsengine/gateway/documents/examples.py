@@ -1,7 +1,7 @@
 """The examples in the documents: requests, what a gateway answers to them, and messages of streams.
 
-`examples/requests.json` has for each operation its `request`, if it takes a body, and its `answers` by status; `python -m
-tests.support.documents.recording` writes the answers of a real gateway into it.
+`examples/requests.json` has for each operation its `request`, if it takes a body, or several `requests` by name, and its
+`answers` to the first by status; `python -m tests.support.documents.recording` writes the answers of a real gateway into it.
 `examples/messages.json` has examples of each message.
 """
 

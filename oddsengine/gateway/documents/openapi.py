@@ -69,8 +69,12 @@ _FAILURES: Final = {
 
 
 @cache
-def openapi() -> dict[str, Any]:
-    """Generate the OpenAPI 3.1 document."""
+def openapi(root: str = "..") -> dict[str, Any]:
+    """Generate the OpenAPI 3.1 document.
+
+    Args:
+        root: the URL of the gateway, relative to that of the document.
+    """
     types = [kind for route in ROUTES for kind in (*_answers(route), route.body) if kind is not None]
     schemas, components = msgspec.json.schema_components([*types, server.ErrorAnswer], ref_template=SCHEMA_REFERENCE)
     # The default of a list is a tuple here, and an array in the document.
@@ -89,7 +93,7 @@ def openapi() -> dict[str, Any]:
             "license": {"name": LICENCE_NAME, "identifier": "Apache-2.0"},
         },
         "servers": [
-            {"url": "..", "description": "The gateway that serves this document."},
+            {"url": root, "description": "The gateway that serves this document."},
             {
                 "url": "{gateway}",
                 "description": "Another gateway.",
@@ -146,9 +150,15 @@ def _operation(route: Route, by_type: dict[int, dict[str, Any]]) -> dict[str, An
     if not route.role:
         operation["security"] = []
     if route.body is not None:
-        content = {"schema": by_type[id(route.body)], "example": example["request"]}
+        content = {"schema": by_type[id(route.body)], **_requests(example)}
         operation["requestBody"] = {"required": True, "content": {JSON: content}}
     return operation
+
+
+def _requests(example: dict[str, Any]) -> dict[str, Any]:
+    """Return the example of a body, or its examples, by what each asks for."""
+    more = example.get("requests")
+    return {"examples": {name: {"value": body} for name, body in more.items()}} if more else {"example": example["request"]}
 
 
 def _success(route: Route, status: str, by_type: dict[int, dict[str, Any]], examples: dict[str, Any]) -> dict[str, Any]:

@@ -149,6 +149,9 @@ def _public() -> dict[str, Handler]:
         **swagger_routes(),
         "/docs/openapi.json": _document("application/json", orjson.dumps(openapi()).decode()),
         "/docs/asyncapi.json": _document("application/json", orjson.dumps(asyncapi()).decode()),
+        # Where tools look for them.
+        "/openapi.json": _document("application/json", orjson.dumps(openapi(root=".")).decode()),
+        "/asyncapi.json": _document("application/json", orjson.dumps(asyncapi()).decode()),
     }
 
 

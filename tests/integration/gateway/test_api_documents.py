@@ -19,9 +19,11 @@ from oddsengine.gateway.documents.asyncapi import asyncapi
 from oddsengine.gateway.documents.openapi import openapi, statuses
 from oddsengine.gateway.documents.route import EVENT, EVENT_STREAM, Route
 from oddsengine.gateway.documents.routes import ROUTES
+from oddsengine.gateway.quotes.settings import QuoteSettings
 from oddsengine.gateway.server.app import public_paths
+from oddsengine.history.verification.checkpoints import generate_key
 from tests.support.credentials import SECRET, a_token, write_key
-from tests.support.documents.requests import example_of, offer_the_example
+from tests.support.documents.requests import bodies_of, example_of, offer_the_example
 from tests.support.documents.schemas import answer_validator, message_validator, validate_answer
 from tests.support.service import PATIENCE_S, quick_settings, running_service
 
@@ -49,7 +51,10 @@ SECOND_PERSON = {"action": "note", "scope": {"event": EVENT}, "reason": "late li
 async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningService]:
     folder: Path = tmp_path_factory.mktemp("documents")
     auth = AuthSettings(keys=(KeySettings(algorithm="HS256", file=write_key(folder / "key", SECRET)),))
-    settings = msgspec.structs.replace(quick_settings(auth=auth), commands=CommandSettings(second_person=("note",), per_s=0))
+    generate_key(folder / "quotes.pem")
+    quotes = QuoteSettings(signing_key_file=str(folder / "quotes.pem"))
+    commands = CommandSettings(second_person=("note",), per_s=0)
+    settings = msgspec.structs.replace(quick_settings(auth=auth), commands=commands, quotes=quotes)
     async with running_service(settings) as found:
         await offer_the_example(found)
         yield found
@@ -85,6 +90,9 @@ async def answer(service: RunningService, name: str, body: Any = None, **options
 @pytest.mark.asyncio(loop_scope="module")
 async def test_every_example_is_answered_as_documented(service: RunningService) -> None:
     """Those of commands are of one that was made."""
+    for body in bodies_of(BY_NAME["check_quotes"]):
+        status, found = await answer(service, "check_quotes", body)
+        assert (200, body.get("sign", False)) == (status, "signed" in found["quotes"][0]), body
     made: dict[str, str] = {}
     for route in ROUTES:
         if route.name in {"lift_command", "confirm_command"}:
@@ -176,6 +184,9 @@ async def test_an_event_is_as_documented(service: RunningService) -> None:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_every_route_that_is_served_is_in_the_document_and_the_other_way_round(service: RunningService) -> None:
     pages = public_paths() - {"/docs/openapi.json", "/docs/asyncapi.json"}
+    for alias, document in {"/openapi.json": openapi(root="."), "/asyncapi.json": asyncapi()}.items():
+        async with service.http.get(service.base + alias) as response:
+            assert document == await response.json()
     served = {
         (route.method.lower(), route.resource.canonical)
         for route in service.gateway.app.router.routes()

@@ -41,9 +41,15 @@ def example_of(route: Route, **values: str) -> Example:
         elif parameter.where == "query" and value is not None:
             each = value if isinstance(value, list) else [value]
             query += [(parameter.name, str(one).lower() if isinstance(one, bool) else str(one)) for one in each]
-    request: Any = REQUESTS.get(route.name, {}).get("request")
+    request: Any = bodies_of(route)[0] if bodies_of(route) else None
     target = f"{path}?{urlencode(query)}" if query else path
     return Example(route.method.upper(), target, None if request is None else orjson.dumps(request))
+
+
+def bodies_of(route: Route) -> list[Any]:
+    """Return the bodies that the document shows of a route."""
+    shown = REQUESTS.get(route.name, {})
+    return [*shown["requests"].values()] if "requests" in shown else [shown["request"]] if "request" in shown else []
 
 
 #: What the examples are about.

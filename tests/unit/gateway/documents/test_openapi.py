@@ -92,6 +92,8 @@ def test_examples_are_what_they_are_examples_of(key: tuple[str, str]) -> None:
     responses = [each if "$ref" not in each else resolve(DOCUMENT, each["$ref"]) for each in operation["responses"].values()]
     for described in [*bodies, *responses]:
         for media, content in described.get("content", {}).items():
-            assert "example" in content or not media.endswith("json") or content["schema"] == {"type": "object"}, described
-            if "example" in content:
-                validator(DOCUMENT, content["schema"]).validate(content["example"])
+            examples = [each["value"] for each in content.get("examples", {}).values()]
+            examples += [content["example"]] if "example" in content else []
+            assert examples or not media.endswith("json") or content["schema"] == {"type": "object"}, described
+            for example in examples:
+                validator(DOCUMENT, content["schema"]).validate(example)
