@@ -142,8 +142,6 @@ async def test_sentinels_of_compose_fail_over_for_who_has_the_url(containers: Co
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 def test_prometheus_accepts_its_config(copy: Path) -> None:
-    config = copy / "prometheus.yml"
-    config.write_text(config.read_text(encoding="utf-8").replace("/run/secrets", str(copy / "secrets")))
-    shutil.copy(COMPOSE.parent / "prometheus" / "alerts.yml", copy)
-    done = subprocess.run(["promtool", "check", "config", config], capture_output=True, text=True, check=False)
-    assert 0 == done.returncode, done.stdout + done.stderr
+    shutil.copytree(COMPOSE.parent / "prometheus", copy.parent / "prometheus")
+    done = subprocess.run(["promtool", "check", "config", copy / "prometheus.yml"], capture_output=True, text=True, check=False)
+    assert (0, True) == (done.returncode, "rules found" in done.stdout), done.stdout + done.stderr

@@ -57,7 +57,8 @@ def test_compose_names_files_and_secrets_that_there_are(compose: Any, secrets: P
                 assert (COMPOSE / source).exists(), f"{name}: {source}"
             else:
                 assert source in compose["volumes"], name
-        assert set(service.get("secrets", ())) <= set(compose["secrets"])
+        names = {each if isinstance(each, str) else each["source"] for each in service.get("secrets", ())}
+        assert names <= set(compose["secrets"])
         assert set(service.get("depends_on", ())) <= set(services)
         if service["image"] == "oddsengine:local":
             check_command(service["command"])
