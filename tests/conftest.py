@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from oddsengine.streams.embedded import EmbeddedRedis
 from tests.support.laws.examples import USUAL
+from tests.support.processes.forked import fork_server
 from tests.support.service import shared_redis
 
 if TYPE_CHECKING:
@@ -47,9 +48,11 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _stop_shared_redis() -> Iterator[None]:
+def _stop_shared_servers() -> Iterator[None]:
+    fork_server.is_used = True
     yield
     shared_redis.close()
+    fork_server.close()
 
 
 @pytest_asyncio.fixture

@@ -24,7 +24,7 @@ FLAGS = [
 PATIENCE_MS = 30_000
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Any]:
     """Chromium, which takes seconds to start; each test has a context of its own in it, without the others' storage."""
     if CHROMIUM is None:
@@ -37,7 +37,7 @@ async def browser() -> AsyncIterator[Any]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Any) -> AsyncIterator[Any]:
     context = await browser.new_context()
     opened = await context.new_page()

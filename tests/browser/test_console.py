@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from oddsengine.runtime.settings import Settings
 
 # One event loop for all, since one browser serves all (conftest.py).
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 ROW = '.board [data-event="e1"]'
 

@@ -18,7 +18,7 @@ from tests.support.service import RunningService, Socket, quick_settings, runnin
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 MARKET = "e1/match_odds"
 ANN = a_token(sub="ann", role="trader", lasts_s=3600)
@@ -81,7 +81,7 @@ async def at_the_market(service: RunningService, page: Any) -> AsyncIterator[Flo
         yield floor
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def service() -> AsyncIterator[RunningService]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONSOLE_TEST_SECRET", SECRET)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 axe_playwright = pytest.importorskip("axe_playwright_python.async_playwright")
 pytest.importorskip("aiohttp_swagger3")
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 _LOCATION = """location /odds/ { proxy_pass %s/; proxy_http_version 1.1;
     proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; }"""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 #: Opens two event streams with one ticket. Returns what becomes of each.
@@ -53,13 +53,13 @@ async def shop(built: Path) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which the shop builds its pages."""
     return tmp_path_factory.mktemp("built")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def installation(tmp_path_factory: pytest.TempPathFactory, built: Path) -> AsyncIterator[tuple[str, RunningService]]:
     """A shop, and a service that allows its pages and needs a token."""
     key = KeySettings(algorithm="HS256", file=write_key(tmp_path_factory.mktemp("keys") / "key", SECRET))

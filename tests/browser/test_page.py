@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # One event loop for all, since one browser serves all (conftest.py).
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 def open_market() -> list[Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 axe_playwright = pytest.importorskip("axe_playwright_python.async_playwright")
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 SIDES: Final = ("Sporting Punta de la Luz", "Atlético Fuente del Viento")
 NAMES: Final = {"home": SIDES[0], "away": SIDES[1], "draw": "The Draw"}
@@ -97,7 +97,7 @@ _CUT: Final = """() => [...document.querySelectorAll("body *")].filter((node) =>
 }).map((node) => node.outerHTML.slice(0, 160))"""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def service() -> AsyncIterator[RunningService]:
     """A match with long names in play, and one that has not begun."""
     async with running_service() as found:

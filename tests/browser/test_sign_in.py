@@ -22,13 +22,13 @@ from tests.support.service import RunningService, quick_settings, running_servic
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 CLIENT = "the-console"
 ROLE = "https://floor.example/roles"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def floor() -> AsyncIterator[RunningService]:
     """A service with one market, for people whom an identity provider knows: a trader and somebody else."""
     people = {"sub": "ann", ROLE: ["accounting", "trader"]}, {"sub": "bob", ROLE: ["accounting"]}

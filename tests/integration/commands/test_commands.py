@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -21,33 +20,26 @@ from oddsengine.gateway.commands.answers import command_answer
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.snapshots.stored import read_top
 from tests.support.builders import a_command, a_definition, a_quote, market_updates
+from tests.support.processes.command import Process, command
+from tests.support.processes.forked import COMMAND, run
 from tests.support.processes.inside import called
 from tests.support.service import running_service, wait_until
 from tests.support.simulated import START_MS, record_simulator
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from redis.asyncio import Redis
 
     from oddsengine.streams.embedded import EmbeddedRedis
 
-COMMAND = [sys.executable, "-m", "oddsengine"]
-
-
-def oddsengine(
-    *arguments: str | Path, cwd: Path | None = None, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, *map(str, arguments)]
-    variables = {**os.environ, **(environment or {})}
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=variables)
-
 
 def test_help_names_every_command() -> None:
-    result = oddsengine("--help")
+    result = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=False)
     assert 0 == result.returncode
-    for command in ("run", "replay", "watch", "check", "price"):
-        assert re.search(rf"\b{command}\b", result.stdout)
+    for name in ("run", "replay", "watch", "check", "price"):
+        assert re.search(rf"\b{name}\b", result.stdout)
 
 
 def test_price_shows_each_step() -> None:
@@ -87,11 +79,11 @@ def test_check_reports_every_problem(tmp_path: Path) -> None:
     assert f"{config}:2: gateway.prot" in result.stderr
     assert f"{config}:4: engine.shards" in result.stderr
     config.write_text('[feeds."été"]\nadapter = "theoddsapi"\nsports = ["x"]\napi_key_env = "NO_SUCH_SECRET"\n')
-    result = oddsengine("check", config, environment={"PYTHONIOENCODING": "ascii"})
+    result = run("check", config, environment={"PYTHONIOENCODING": "ascii"})
     assert 0 == result.returncode, result.stderr
     assert "ok (1 feeds: " in result.stdout
     assert "warning: can't read secrets, keys and certificates: feeds." in result.stderr
-    failed = oddsengine("check", "--connect", config)
+    failed = run("check", "--connect", config)
     assert 3 == failed.returncode
     assert "NO_SUCH_SECRET" in failed.stderr
 
@@ -123,7 +115,7 @@ def test_replays_of_one_recording_are_identical(short_recording: Path, tmp_path:
     for seed in ("1", "2"):
         out = tmp_path / seed
         arguments = ("replay", short_recording, "--published", out, "--commands", commands)
-        result = oddsengine(*arguments, environment={"PYTHONHASHSEED": seed})
+        result = run(*arguments, environment={"PYTHONHASHSEED": seed})
         assert 0 == result.returncode, result.stderr
         published.append(out.read_bytes())
         summaries.add(re.sub(r" in [\d.]+ s, [\d,]+/s", "", result.stdout))
@@ -148,24 +140,13 @@ def test_a_broken_line_is_reported_and_skipped(short_recording: Path, tmp_path: 
     assert called("replay", short_recording, "--dump-at", str(at)).stdout == result.stdout
 
 
-async def start(*arguments: str, cwd: Path) -> tuple[asyncio.subprocess.Process, str]:
-    """Start a command that serves, and wait until it has logged its URL."""
-    process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stderr=asyncio.subprocess.PIPE, cwd=cwd)
-    assert process.stderr is not None
-    async with asyncio.timeout(60):
-        async for line in process.stderr:
-            if b'"event": "serving"' in line:
-                return process, json.loads(line)["url"]
-    raise AssertionError("the command ended without serving")
-
-
-async def stop(process: asyncio.subprocess.Process) -> None:
-    process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(30):
-        assert process.stderr is not None
-        rest = await process.stderr.read()
-        assert 0 == await process.wait(), rest.decode()
-    assert b"Traceback" not in rest, rest.decode()
+@asynccontextmanager
+async def serving(*arguments: str | Path, cwd: Path) -> AsyncIterator[tuple[Process, str]]:
+    """Run a command that serves. Yield it and its URL, and stop it."""
+    async with command(*arguments, cwd=cwd) as process:
+        (line,) = await process.logged("serving")
+        yield process, line["url"]
+        assert 0 == await process.stop()
 
 
 async def get(url: str) -> Any:
@@ -174,63 +155,43 @@ async def get(url: str) -> Any:
 
 
 async def test_run_serves_the_demo_from_any_folder_and_stops_cleanly(tmp_path: Path) -> None:
-    process, url = await start("run", "--port", "0", cwd=tmp_path)
-    try:
+    async with serving("run", "--port", "0", cwd=tmp_path) as (_, url):
         async with asyncio.timeout(60):
             while not any(
                 market["status"] == "open" for market in (await get(f"{url}/v1/snapshot?channel=sport:football"))["markets"]
             ):
                 await asyncio.sleep(0.05)
-        watched = await asyncio.to_thread(oddsengine, "watch", url.removeprefix("http://"), "sport:football", "--once")
+        watched = await asyncio.to_thread(run, "watch", url.removeprefix("http://"), "sport:football", "--once")
         assert 0 == watched.returncode, watched.stderr
         assert "match_odds" in watched.stdout
-    finally:
-        await stop(process)
 
 
 async def test_replay_serves_a_recording(short_recording: Path, tmp_path: Path) -> None:
-    process, url = await start("replay", str(short_recording), "--serve", "--speed", "max", "--port", "0", cwd=tmp_path)
-    try:
-        async with asyncio.timeout(60):
-            while not (await get(f"{url}/v1/events"))["events"]:
-                await asyncio.sleep(0.05)
-    finally:
-        await stop(process)
+    arguments = ("replay", short_recording, "--serve", "--speed", "max", "--port", "0")
+    async with serving(*arguments, cwd=tmp_path) as (_, url), asyncio.timeout(60):
+        while not (await get(f"{url}/v1/events"))["events"]:
+            await asyncio.sleep(0.05)
 
 
 async def test_a_second_engine_on_the_same_redis_stands_by(redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path) -> None:
     config = tmp_path / "odds.toml"
     config.write_text(f'[redis]\nurl = "{redis_server.url}"\n[gateway]\nport = 0\n')
-    first, _ = await start("run", "--config", str(config), cwd=tmp_path)
-    before = await read_top(redis, shard_keys("odds", 0).changes)
-    second, url = await start("run", "--config", str(config), cwd=tmp_path)
-    try:
-        assert before.epoch == (await read_top(redis, shard_keys("odds", 0).changes)).epoch
-        await stop(first)
-        assert before.epoch < (await read_top(redis, shard_keys("odds", 0).changes)).epoch
-        assert [] == (await get(f"{url}/v1/events"))["events"]
-    finally:
-        await stop(second)
+    async with serving("run", "--config", config, cwd=tmp_path) as (first, _):
+        before = await read_top(redis, shard_keys("odds", 0).changes)
+        async with serving("run", "--config", config, cwd=tmp_path) as (_, url):
+            assert before.epoch == (await read_top(redis, shard_keys("odds", 0).changes)).epoch
+            assert 0 == await first.stop()
+            assert before.epoch < (await read_top(redis, shard_keys("odds", 0).changes)).epoch
+            assert [] == (await get(f"{url}/v1/events"))["events"]
 
 
-async def test_watch_follows_moving_prices() -> None:
+async def test_watch_follows_moving_prices(tmp_path: Path) -> None:
     async with running_service() as service:
         service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
         await service.wait_published()
-        watching = await asyncio.create_subprocess_exec(
-            *COMMAND,
-            "watch",
-            f"127.0.0.1:{service.port}",
-            "event:e1",
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        await wait_until(lambda: bool(service.hub.subscribed_channels), "the watcher")
-        watching.send_signal(signal.SIGINT)
-        out, err = await watching.communicate()
-        assert 0 == watching.returncode, err.decode()
-        assert "Traceback" not in err.decode()
-        del out
+        async with command("watch", f"127.0.0.1:{service.port}", "event:e1", cwd=tmp_path) as watching:
+            await wait_until(lambda: bool(service.hub.subscribed_channels), "the watcher")
+            assert 0 == await watching.stop(signal.SIGINT), watching.log.read_text()
 
 
 async def market_of(url: str, event: str) -> dict[str, Any]:
@@ -261,25 +222,18 @@ async def test_a_config_is_reloaded_as_a_whole_or_not_at_all(tmp_path: Path) -> 
                 await asyncio.sleep(0.05)
 
     write("1.05")
-    process, url = await start("run", "--config", str(config), cwd=tmp_path)
-    try:
+    async with serving("run", "--config", config, cwd=tmp_path) as (process, url):
         async with asyncio.timeout(60):
             while not (events := (await get(f"{url}/v1/events"))["events"]):
                 await asyncio.sleep(0.05)
         event = events[0]["id"]
         await shown(1.05)
         write("1.10")
-        process.send_signal(signal.SIGHUP)
+        process.process.send_signal(signal.SIGHUP)
         await shown(1.10)
         write("0.5")
-        assert process.stderr is not None
-        async with asyncio.timeout(60):
-            async for line in process.stderr:
-                if b"config rejected" in line:
-                    assert b"odds.toml:2: profiles.default.book_sum" in line
-                    break
+        (rejected, *_) = await process.logged("config rejected")
+        assert "odds.toml:2: profiles.default.book_sum" in str(rejected)
         await shown(1.10)
         write("1.20")
         await shown(1.20)
-    finally:
-        await stop(process)

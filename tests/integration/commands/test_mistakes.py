@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +18,13 @@ from oddsengine.cli.app import app
 from oddsengine.cli.ending import exit_codes
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.credentials import SECRET, a_token, write_key
+from tests.support.processes.forked import COMMAND, run
 from tests.support.processes.inside import called
 from tests.support.service import quick_settings, running_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMMAND = [sys.executable, "-m", "oddsengine"]
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text(encoding="utf-8")
 NOBODY = "127.0.0.1:9"
 #: Commands that read a config, with what else they need.
@@ -140,12 +139,6 @@ def test_where_nobody_answers_it_says_what_to_do(arguments: tuple[str, ...]) -> 
         assert words in result.stderr
 
 
-async def in_process(*arguments: str) -> subprocess.CompletedProcess[str]:
-    import asyncio
-
-    return await asyncio.to_thread(subprocess.run, [*COMMAND, *arguments], capture_output=True, text=True, check=False)
-
-
 async def test_refusals_say_what_to_do(tmp_path: Path) -> None:
     """Without a token, with one that is not valid or grants too little, and of what there is not."""
     auth = AuthSettings(keys=(KeySettings(algorithm="HS256", file=write_key(tmp_path / "key", SECRET)),))
@@ -156,7 +149,7 @@ async def test_refusals_say_what_to_do(tmp_path: Path) -> None:
             ("watch", service.base, "sport:football", "--once"): "--token or ODDSENGINE_TOKEN",
             ("watch", service.base, "sport:x", "--once", "--token", a_token(channels=["event:y"])): "grants the channel",
         }.items():
-            result = await in_process(*arguments)
+            result = await asyncio.to_thread(run, *arguments)
             assert (1, True) == (result.returncode, is_told(result)), result
             assert words in result.stderr, result
             assert "Traceback" not in result.stderr
@@ -206,7 +199,7 @@ def test_the_exit_codes_are_documented() -> None:
 
 def test_shells_complete_options() -> None:
     variables = {"_ODDSENGINE_COMPLETE": "complete_bash", "COMP_WORDS": "oddsengine watch --st", "COMP_CWORD": "2"}
-    result = subprocess.run(COMMAND, capture_output=True, text=True, check=False, env={**os.environ, **variables})
+    result = run(environment=variables)
     assert ["--state-only"] == result.stdout.split(), result
 
 

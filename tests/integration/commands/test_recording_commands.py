@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import os
 import signal
-import subprocess
-import sys
 from base64 import b64decode
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
 
+from tests.support.processes.command import command
+from tests.support.processes.forked import run
 from tests.support.processes.inside import called
+from tests.support.service import wait_until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
-COMMAND = str(Path(sys.executable).parent / "oddsengine")
 EXTRA = {
     "theoddsapi": 'bookmakers = ["book"]\nmin_interval_s = 0.1\n',
     "opticodds": 'sportsbooks = ["book"]\n',
@@ -36,25 +36,20 @@ def words(process: subprocess.CompletedProcess[str]) -> str:
 
 
 @asynccontextmanager
-async def emulated(provider: str, seed: int) -> AsyncIterator[tuple[str, dict[str, str]]]:
+async def emulated(folder: Path, provider: str, seed: int) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """Emulate a provider; each seed has other matches. Yields its part of a config, as it prints it, and its secrets."""
-    command = [COMMAND, "emulate", provider, "--events", "3", "--seed", str(seed)]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    block, secrets = "", {}
-    async with asyncio.timeout(60):
-        while not (line := (await process.stdout.readline()).decode()).startswith("kinds"):
+    folder.mkdir()
+    async with command("emulate", provider, "--events", "3", "--seed", str(seed), cwd=folder) as process:
+        await wait_until(lambda: "\nkinds" in process.log.read_text(), provider)
+        block, secrets = "", {}
+        for line in process.log.read_text().splitlines():
             if line.startswith("[feeds") or " = " in line:
-                block += line
+                block += f"{line}\n"
             elif line.startswith("export "):
-                key, _, value = line.removeprefix("export ").strip().partition("=")
+                key, _, value = line.removeprefix("export ").partition("=")
                 secrets[key] = value
-    try:
         yield block + EXTRA[provider], secrets
-    finally:
-        process.send_signal(signal.SIGINT)
-        await process.stdout.read()
-        assert 0 == await process.wait()
+        assert 0 == await process.stop(signal.SIGINT)
 
 
 async def recorded(config: Path, secrets: dict[str, str], folder: Path) -> dict[str, list[Path]]:
@@ -63,16 +58,11 @@ async def recorded(config: Path, secrets: dict[str, str], folder: Path) -> dict[
     def files() -> dict[str, list[Path]]:
         return {provider: sorted(folder.glob(f"{provider}-*")) for provider in EXTRA}
 
-    command = [COMMAND, "record", "--config", str(config), "--out", str(folder), "--rotate-mb", "0.02"]
-    recording = await asyncio.create_subprocess_exec(*command, env={**os.environ, **secrets}, stderr=asyncio.subprocess.DEVNULL)
-    try:
-        async with asyncio.timeout(60):
-            while not all(len(parts) >= 2 for parts in files().values()):
-                await asyncio.sleep(0.1)
-    finally:
-        recording.send_signal(signal.SIGINT)
-        code = await recording.wait()
-    assert 0 == code
+    arguments = ("record", "--config", config, "--out", folder, "--rotate-mb", "0.01")
+    async with command(*arguments, cwd=config.parent, environment=secrets) as process:
+        await process.logged("recording")
+        await wait_until(lambda: all(len(parts) >= 2 for parts in files().values()), "two files of each feed")
+        assert 0 == await process.stop(signal.SIGINT)
     return files()
 
 
@@ -80,16 +70,9 @@ async def published(folder: Path, config: Path, seed: str, speed: str) -> bytes:
     """Replay recordings and return the batches to be published."""
     out = folder.parent / f"published-{seed}"
     arguments = ("replay", str(folder), "--published", str(out), "--speed", speed, "--config", str(config))
-    replay = await asyncio.create_subprocess_exec(
-        COMMAND,
-        *arguments,
-        env={**os.environ, "PYTHONHASHSEED": seed},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    summary, problems = await replay.communicate()
-    assert 0 == replay.returncode, problems.decode()
-    assert b"0 rejected" in summary
+    replay = await asyncio.to_thread(run, *arguments, environment={"PYTHONHASHSEED": seed})
+    assert 0 == replay.returncode, replay.stderr
+    assert "0 rejected" in replay.stdout
     return out.read_bytes()
 
 
@@ -98,7 +81,7 @@ async def test_replays_of_recordings_publish_the_same_bytes(tmp_path: Path) -> N
     folder, config = tmp_path / "recordings", tmp_path / "odds.toml"
     async with AsyncExitStack() as stack:
         running = await asyncio.gather(
-            *(stack.enter_async_context(emulated(*each)) for each in zip(EXTRA, range(1, 6), strict=True))
+            *(stack.enter_async_context(emulated(tmp_path / name, name, seed)) for seed, name in enumerate(EXTRA, 1))
         )
         config.write_text("".join(block for block, _ in running))
         secrets = {key: value for _, each in running for key, value in each.items()}
@@ -126,7 +109,6 @@ def test_unknown_providers_and_feeds_and_missing_secrets_are_reported(tmp_path: 
     assert "no feed 'x' in the config" in words(none)
     config = tmp_path / "c.toml"
     config.write_text('[feeds.p]\nadapter = "pinnacle"\n')
-    command = [COMMAND, "record", "--out", str(tmp_path), "--config", str(config)]
-    secret = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PINNACLE_USERNAME": ""})
+    secret = run("record", "--out", tmp_path, "--config", config, environment={"PINNACLE_USERNAME": ""})
     assert 3 == secret.returncode
     assert "the environment variable PINNACLE_USERNAME is not set; the feed needs a Pinnacle user name there" in secret.stderr

@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 import socket
-import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.clients.front import Answer, Send, front_of
 from tests.support.credentials import SECRET, Certificates, write_key
+from tests.support.processes.forked import COMMAND, run
 from tests.support.service import PATIENCE_S, quick_settings, running_service, wait_until
 
 if TYPE_CHECKING:
@@ -26,15 +26,6 @@ if TYPE_CHECKING:
     from tests.support.service import RunningService
 
 CHANNEL = "event:e1"
-
-
-async def start(*arguments: object) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "oddsengine", "watch", *map(str, arguments)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
 
 
 async def problem_of(url: str, ca: Path | None = None) -> str:
@@ -134,16 +125,16 @@ async def test_certificates_of_a_private_authority_can_be_named(tmp_path: Path, 
 async def test_a_refused_token_ends_it(tmp_path: Path) -> None:
     auth = AuthSettings(keys=(KeySettings(algorithm="HS256", file=write_key(tmp_path / "key", SECRET)),))
     async with running_service(quick_settings(auth=auth)) as service:
-        process = await start(service.base, CHANNEL, "--token", "rubbish")
-        async with asyncio.timeout(PATIENCE_S):
-            _, err = await process.communicate()
+        process = await asyncio.to_thread(run, "watch", service.base, CHANNEL, "--token", "rubbish")
     assert 1 == process.returncode
-    assert "answered 401" in err.decode().splitlines()[-1]
+    assert "answered 401" in process.stderr.splitlines()[-1]
 
 
 async def test_it_says_what_is_wrong_at_once_and_goes_on_when_it_is_not_any_more() -> None:
     async with running_service() as service, front_of(service.base, Answer(503)) as front:
-        process = await start(front.url, CHANNEL)
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, "watch", front.url, CHANNEL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
         assert process.stderr is not None
         try:
             async with asyncio.timeout(PATIENCE_S):

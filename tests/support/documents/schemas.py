@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
-
-from jsonschema import Draft202012Validator
+from typing import TYPE_CHECKING, Any
 
 from oddsengine.gateway.documents.asyncapi import asyncapi
 from oddsengine.gateway.documents.openapi import openapi
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+
+# jsonschema takes seconds to import, in each process that collects tests; most of them validate nothing.
 
 
 def resolve(document: Any, reference: str) -> Any:
@@ -20,6 +23,8 @@ def resolve(document: Any, reference: str) -> Any:
 
 def validator(document: Any, schema: dict[str, Any]) -> Draft202012Validator:
     """Return the validator of a schema that refers to components of its document."""
+    from jsonschema import Draft202012Validator
+
     return Draft202012Validator({**schema, "components": document["components"]})
 
 

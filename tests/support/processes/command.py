@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import socket
-import sys
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from tests.support.processes.forked import start
 from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-COMMAND: Final = [sys.executable, "-m", "oddsengine"]
+    from tests.support.processes.forked import Forked
 
 
 class Process:
@@ -30,7 +29,7 @@ class Process:
         log: where it writes its log.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | Forked, log: Path) -> None:
         self.process = process
         self.log = log
         #: whether it may log tracebacks
@@ -83,9 +82,7 @@ async def command(*arguments: str | Path, cwd: Path, environment: Mapping[str, s
     number = len(list(cwd.glob("*.log")))
     log = cwd / f"{number}.log"
     with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND, *map(str, arguments), stdout=out, stderr=out, cwd=cwd, env={**os.environ, **(environment or {})}
-        )
+        process = await start(arguments, out, cwd, environment or {})
     started = Process(process, log)
     try:
         yield started
