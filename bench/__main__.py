@@ -306,10 +306,10 @@ def history(
 
 @app.command()
 def reprice(
-    hours: Annotated[float, typer.Option(help="How many hours of the simulator are repriced.", min=0.1)] = 24.0,
+    hours: Annotated[float, typer.Option(help="How many hours of the simulator are repriced.", min=0.1)] = 2.0,
     json: JsonOption = None,
 ) -> None:
-    """Messages/s and memory of `oddsengine reprice` over a simulated day, priced by two configs, the same bytes twice."""
+    """Messages/s and memory of `oddsengine reprice` over simulated hours, priced by two configs, the same bytes twice."""
     from bench.history import repricing as scenario
 
     show(scenario.run(hours), json)

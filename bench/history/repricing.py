@@ -1,6 +1,6 @@
-"""How fast `oddsengine reprice` is over a day, whether its memory grows with the time, and whether the same bytes come twice.
+"""How fast `oddsengine reprice` is over hours, whether its memory grows with the time, and whether the same bytes come twice.
 
-A day of the simulator is repriced against another config, and a quarter of that day twice.
+Hours of the simulator are repriced against another config, and a quarter of them twice.
 """
 
 from __future__ import annotations

@@ -55,6 +55,8 @@ class StoredChange(NamedTuple):
 #: A row may have further columns.
 _ENTRY: Final = len(StoredEntry._fields)
 _CHANGE: Final = len(StoredChange._fields)
+#: The columns up to the digest.
+_DIGEST: Final = StoredEntry._fields.index("digest") + 1
 
 
 class Anchor(NamedTuple):
@@ -123,25 +125,23 @@ class EntryChain:
         place, count = 0, len(changes)
         last_epoch, last_seq, last_digest = self.last or (0, 0, None)
         for number, row in enumerate(entries):
-            epoch, seq, at_ms, size, head, tail, digest = row[0], row[1], row[2], row[3], row[4], row[5], row[6]
+            epoch, seq, at_ms, size, head, tail, digest = row[:_DIGEST]
             if seq == last_seq + 1 and epoch == last_epoch and last_digest is not None:
                 previous: bytes | None = last_digest
             else:
                 previous, problem = self._previous(StoredEntry(*row[:_ENTRY]), is_known=not (is_first and number == 0))
                 if problem is not None:
                     return problem
-            first, parts = place, [head]
-            while place < count:
-                change = changes[place]
-                if change[1] != seq or change[0] != epoch:
+            first, place, parts = place, place + size, [head]
+            for ordinal, change in enumerate(changes[first:place]):
+                of_epoch, of_seq, of_ordinal, of_ms, key, piece = change[:_CHANGE]
+                prefix = prefixes.get(key, _NOTHING)
+                if of_seq != seq or of_epoch != epoch or of_ordinal != ordinal or of_ms != at_ms:
                     break
-                piece, prefix = change[5], prefixes.get(change[4], _NOTHING)
-                is_of_key = piece.startswith(prefix, 3) or piece.startswith(prefix, 4) or self._is_of(change[4], piece)
-                if not is_of_key or change[2] != place - first or change[3] != at_ms:
+                if not (piece.startswith(prefix, 3) or piece.startswith(prefix, 4) or self._is_of(key, piece)):
                     break
                 parts.append(piece)
-                place += 1
-            if place - first != size or (place < count and (changes[place][0], changes[place][1]) <= (epoch, seq)):
+            if len(parts) <= size or (place < count and changes[place][1] == seq and changes[place][0] == epoch):
                 return self._check_changes(
                     StoredEntry(*row[:_ENTRY]), [StoredChange(*each[:_CHANGE]) for each in changes[first:]]
                 )

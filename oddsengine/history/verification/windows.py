@@ -24,12 +24,14 @@ _MAX_GROWTH: Final = 4.0
 _FIRST_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
 _WINDOW: Final = "shard = ANY($1::smallint[]) AND at_ms >= $2 AND at_ms < $3"
-_READ_ENTRIES: Final = f"""
-    SELECT {", ".join(StoredEntry._fields)}, shard FROM entries WHERE {_WINDOW} ORDER BY shard, epoch, seq LIMIT $4
-"""
+# Entries are sorted here: they come nearly in order, and the server's sort makes no use of that. Changes it sorts as fast.
+_READ_ENTRIES: Final = f"SELECT {', '.join(StoredEntry._fields)}, shard FROM entries WHERE {_WINDOW} LIMIT $4"
 _READ_CHANGES: Final = f"""
     SELECT {", ".join(StoredChange._fields)}, shard FROM changes WHERE {_WINDOW} ORDER BY shard, epoch, seq, ordinal LIMIT $4
 """
+_SHARD_OF_ENTRY: Final = len(StoredEntry._fields)
+_SHARD_OF_CHANGE: Final = len(StoredChange._fields)
+_ENTRY_PLACE: Final = itemgetter(_SHARD_OF_ENTRY, 0, 1)
 _BEFORE: Final = """
     SELECT epoch, seq, digest FROM entries WHERE shard = $1 AND at_ms >= $2 AND at_ms < $3
     ORDER BY at_ms DESC, epoch DESC, seq DESC LIMIT 1
@@ -145,6 +147,7 @@ class _Verification:
         shards, is_whole = list(range(len(self._chains))), until_ms == at_ms + 1
         entries = await self._connection.fetch(_READ_ENTRIES, shards, at_ms, until_ms, None if is_whole else _MAX_ENTRIES)
         changes = await self._connection.fetch(_READ_CHANGES, shards, at_ms, until_ms, None if is_whole else _MAX_CHANGES)
+        entries.sort(key=_ENTRY_PLACE)
         return entries, changes
 
     async def _next(self, at_ms: int, end_ms: int) -> int:
@@ -153,7 +156,7 @@ class _Verification:
         return min((each for each in found if each is not None), default=end_ms)
 
     def _check(self, entries: list[Any], changes: list[Any]) -> None:
-        of_entries, of_changes = self._bounds(entries, len(StoredEntry._fields)), self._bounds(changes, len(StoredChange._fields))
+        of_entries, of_changes = self._bounds(entries, _SHARD_OF_ENTRY), self._bounds(changes, _SHARD_OF_CHANGE)
         limits = zip(pairwise(of_entries), pairwise(of_changes), strict=True)
         for shard, ((first, end), (first_change, end_change)) in enumerate(limits):
             chain = self._chains[shard]
