@@ -54,6 +54,8 @@ _RECONNECT_AFTER: Final = (RedisConnectionError, ReadOnlyError, MasterDownError,
 REDIS_OUTAGE: Final = Outage("redis unavailable", "redis available again")
 #: Causes that do not pass: the user or password is wrong.
 DENIED: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
+#: What a script is told of a command that its user may not call, or a key that it may not use: an ERR like any other.
+_REFUSED_IN_SCRIPT: Final = "The user executing the script can't"
 #: A blocked read is ended with this when the server becomes a replica; what the next command gets says that.
 CHANGING: Final = "UNBLOCKED"
 #: A client can only wait and retry after these.
@@ -145,6 +147,8 @@ def cause_of(error: BaseException) -> str:
     # What fails while a connection is being made is the cause of another error.
     inner: BaseException | None = error
     while inner is not None:
+        if _REFUSED_IN_SCRIPT in str(inner):
+            return "NOPERM"
         code = getattr(inner, "status_code", None)
         if isinstance(code, str) and code.isupper():
             return code

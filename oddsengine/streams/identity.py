@@ -44,6 +44,10 @@ async def identify(redis: Redis, namespace: str, shards: int) -> None:
         infos = [{}]
     for info in infos:
         _check_server(redis, info)
+    try:
+        await redis.execute_command("TIME")
+    except NoPermissionError as error:
+        raise UnsuitableRedis("its user may not call TIME, which every write needs: grant it +time") from error
     await Installation(redis, namespace, shards).check(look_for_shards=True)
     info = infos[0]
     name = "valkey" if "valkey_version" in info else "redis"

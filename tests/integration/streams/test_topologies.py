@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -26,13 +28,13 @@ from tests.support.redis.topologies import cluster, watched_primary
 from tests.support.service import PATIENCE_S, quick_settings, running_service, wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from redis.asyncio import Redis
 
     from oddsengine.streams.embedded import EmbeddedRedis
     from tests.support.service import RunningService
 
+#: What an operator reads.
+RUNNING = Path(__file__).parents[3] / "docs" / "running.md"
 TOML = ("[engine]", "cross_market_guard = false", "[gateway]", "port = 0")
 USER, PASSWORD = "o:d@s/#", "p@ss: /?#[]%+&=,word"
 
@@ -40,6 +42,13 @@ USER, PASSWORD = "o:d@s/#", "p@ss: /?#[]%+&=,word"
 def settings_of(shards: int) -> Settings:
     """Settings without the guard that takes seconds to load."""
     return msgspec.structs.replace(quick_settings(), engine=EngineSettings(shards=shards, cross_market_guard=False))
+
+
+def granted() -> str:
+    """Return the commands that the documentation grants a user."""
+    found = re.search(r"and the commands\s+`([^`]+)`", RUNNING.read_text())
+    assert found is not None
+    return found[1]
 
 
 def feed(service: RunningService, odds: float, events: int = 12) -> None:
@@ -63,7 +72,7 @@ def state(service: RunningService) -> dict[str, tuple[int, int]]:
 @pytest.mark.parametrize(("is_dead", "binary"), [(True, ""), (False, str(get_binary_path()))], ids=["redis", "valkey"])
 async def test_every_connection_follows_a_failover_of_sentinels(is_dead: bool, binary: str, tmp_path: Path) -> None:
     """What was written last is lost. A former primary that lives takes writes for some seconds more. Once it is Valkey."""
-    acl = {"user": f'{USER} on ">{PASSWORD}" ~* &* +@all'}
+    acl = {"user": f'{USER} on ">{PASSWORD}" ~odds:* ~{{odds:* {granted()}'}
     credentials = f"{quote(USER, safe='')}:{quote(PASSWORD, safe='')}@"
     async with watched_primary(tmp_path, options=acl, credentials=credentials, binary=binary) as watched:
         settings = settings_of(2)
