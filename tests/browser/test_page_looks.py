@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 axe_playwright = pytest.importorskip("axe_playwright_python.async_playwright")
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-SIDES: Final = ("Sporting Punta de la Luz", "Atlético Fuente del Viento")
+SIDES: Final = ("Wolverhampton de la Luz", "Borussia Mönchengladbach")
 NAMES: Final = {"home": SIDES[0], "away": SIDES[1], "draw": "The Draw"}
 #: What each event offers, at prices that agree with each other.
 MARKETS: Final[tuple[tuple[str, dict[str, Any], dict[str, float]], ...]] = (
@@ -96,6 +96,16 @@ _CUT: Final = """() => [...document.querySelectorAll("body *")].filter((node) =>
     || (style.display !== "inline" && !scrolls && node.scrollWidth > node.clientWidth + 1);
 }).map((node) => node.outerHTML.slice(0, 160))"""
 
+#: Words of names that are on two lines.
+_BROKEN: Final = """() => [...document.querySelectorAll("h3 span, .selection-name span")].flatMap((node) => {
+  const range = document.createRange();
+  return [...(node.firstChild?.data ?? "").matchAll(/\\S+/g)].filter((word) => {
+    range.setStart(node.firstChild, word.index);
+    range.setEnd(node.firstChild, word.index + word[0].length);
+    return range.getClientRects().length > 1;
+  }).map((word) => word[0]);
+})"""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def service() -> AsyncIterator[RunningService]:
@@ -140,6 +150,7 @@ async def test_everything_is_readable_and_nothing_is_cut(
     for width in (1280, 390):
         await page.set_viewport_size({"width": width, "height": 900})
         assert [] == await page.evaluate(_CUT)
+        assert [] == await page.evaluate(_BROKEN)
         lowest, where = await page.evaluate(_ALL)
         assert lowest >= MIN_CONTRAST, where
     flash = await page.evaluate(_FLASH)

@@ -108,6 +108,11 @@ export class OddsView {
     }
     row.node.dataset.status = market.status;
     setText(row.status, market.status === "open" ? "" : title(market.status) + (market.reason ? `: ${title(market.reason)}` : ""));
+    const names = keys.map((key) => market.selections[key].name).join(" ");
+    if (row.names !== names) {
+      row.names = names;
+      row.grid.style.setProperty("--longest", Math.max(...names.split(/[\s-]+/).map((word) => word.length)));
+    }
     for (const key of keys) {
       const { price, name, tile } = this.prices.get(`${market.id} ${key}`);
       const selection = market.selections[key];
