@@ -38,6 +38,7 @@ async def export_history(database: Database, folder: Path, period: tuple[int, in
         exported = await exporter.run()
     for file in exported.files:
         typer.echo(file)
-    typer.echo(f"{exported.rows:,} rows in {len(exported.files):,} files, in {time.monotonic() - began_s:.1f} s", err=True)
+    files = "1 file" if len(exported.files) == 1 else f"{len(exported.files):,} files"
+    typer.echo(f"{exported.rows:,} rows in {files}, in {time.monotonic() - began_s:.1f} s", err=True)
     if exported.unreadable:
         typer.echo(f"left out: {exported.unreadable:,} rows of the history that can't be read", err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -81,6 +82,21 @@ class SharedPostgres:
         template = "template0" if is_empty else _TEMPLATE
         await _execute(self._server, f"CREATE DATABASE {name} TEMPLATE {template}")
         return Database(self._server.url_of(name))
+
+    async def new_user(self, name: str, password: str) -> str:
+        """Add a user who has to show a password, and may do everything. Return the path of the server's socket."""
+        assert self._server is not None
+        await _execute(self._server, f"CREATE ROLE {name} SUPERUSER LOGIN PASSWORD '{password}'")
+        connection: Any = await asyncpg.connect(self._server.url)
+        try:
+            rules = Path(await connection.fetchval("SHOW hba_file"))
+            rules.write_text(f"local all {name} scram-sha-256\n{rules.read_text()}")
+            await connection.execute("SELECT pg_reload_conf()")
+            return (
+                f"{await connection.fetchval('SHOW unix_socket_directories')}/.s.PGSQL.{await connection.fetchval('SHOW port')}"
+            )
+        finally:
+            await connection.close()
 
     def close(self) -> None:
         """Stop the server. No-op if it was never started."""

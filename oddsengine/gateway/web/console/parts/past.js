@@ -77,7 +77,7 @@ export class Past {
   /** What the time of the chart is called. */
   get chartText() {
     if (this.root.hidden || this.span.value === "1 hour") return "last hour";
-    return this.span.value === "all" ? "since its first" : `last ${this.span.value}`;
+    return this.span.value === "all" ? "all that is known" : `last ${this.span.value}`;
   }
 
   /** The two series of a selection, with what was before the last hour; undefined if nothing is known of it. */
