@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # More than cores: many tests wait for sockets and timers.
 WORKERS ?= 4
-URL := http://localhost:8080
+URL := http://localhost:$(or $(ODDSENGINE_GATEWAY__PORT),8080)
 INPUTS ?= 100000
 TIMES ?= 20
 

@@ -28,7 +28,7 @@ class OddsClient:
 
     Args:
         url: the stream's URL, `ws://host:port/v1/stream`; `http://host:port` and `host:port` are completed to it.
-        channels: the channels to subscribe to at first.
+        channels: the channels to subscribe to at first, or a single one.
         min_interval_ms: the shortest time between two updates of a channel.
         odds_format: the format of prices.
         token: returns the token, at once or as an awaitable; called for each connection, before a token expires, and after one
@@ -46,7 +46,7 @@ class OddsClient:
     def __init__(  # noqa: PLR0913 - each is an option
         self,
         url: str,
-        channels: Sequence[str] = (),
+        channels: str | Sequence[str] = (),
         *,
         min_interval_ms: int = 0,
         odds_format: str = "decimal",

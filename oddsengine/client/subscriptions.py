@@ -80,12 +80,14 @@ class Subscriptions:
     """The channels of one client.
 
     Args:
-        channels: those that it follows at first.
+        channels: those that it follows at first; one may be given by its name.
         options: what their requests say beside them, as `min_interval_ms`.
         timing: how long to wait before a refused channel is asked for again.
     """
 
-    def __init__(self, channels: Sequence[str], options: dict[str, Any], timing: Timing) -> None:
+    def __init__(self, channels: str | Sequence[str], options: dict[str, Any], timing: Timing) -> None:
+        # A text is a sequence of texts, too.
+        channels = [channels] if isinstance(channels, str) else channels
         #: channel -> what its requests say beside its name
         self._options: dict[str, dict[str, Any]] = dict.fromkeys(channels, options)
         #: channel -> the last `at` received on it

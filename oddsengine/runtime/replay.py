@@ -98,7 +98,7 @@ class Replay:
             yield line.pt_ms, found
         for name, reason in self._recordings.damaged:
             counts.rejected += 1
-            self._report(f"{name}: damaged, read as far as it goes: {reason}")
+            self._report(f"{name}: damaged, or still being written; read as far as it goes: {reason}")
         self._check_given()
 
     def _reject(self, stream: int, text: str) -> None:

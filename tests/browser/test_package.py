@@ -119,6 +119,9 @@ async def test_the_react_page_subscribes_to_what_it_shows(
     (packed,) = tmp_path.glob("*.tgz")
     npm_install(built, str(packed))
     npm_run(built, "run", "build")
+    shutil.rmtree(built / "node_modules/oddsengine")
+    (built / "node_modules/oddsengine").symlink_to(PACKAGE)
+    npm_run(built, "run", "build")  # as from a clone, where npm links the package
     service.feed(MarketUpdate("1.1", books=[a_quote("home", 2.0), a_quote("away", 2.0)]))
     await page.goto(f"{origin}/built/index.html?gateway={service.base}&channel=event:e1#{a_token()}")
     await price(page, "1.9").wait_for()

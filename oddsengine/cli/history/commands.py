@@ -41,7 +41,8 @@ def with_database(settings: Settings, action: Callable[[Database], Coroutine[Any
     if not settings.history.url:
         raise typer.BadParameter("history.url is empty: the config has no history", param_hint="--config")
     if settings.history.is_embedded and not settings.history.directory:
-        raise typer.BadParameter("history.directory is empty: this history ends with its process", param_hint="--config")
+        text = "history.directory is empty, so this history ends with its process: set it there and here, or history.url"
+        raise typer.BadParameter(text, param_hint="--config")
     configure_logging("warning")
     try:
         check_installed()

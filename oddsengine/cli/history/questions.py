@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 import typer
 
 from oddsengine.cli.gateway_options import CaOption, TokenOption, ask_gateway, tls_context
+from oddsengine.cli.selections import in_order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,7 @@ def price(
     since = answer["since"] if answer["since_is_exact"] else f"{answer['since']} or before"
     shown = answer["market"]
     table = table_of(f"{shown['name']}, {_status(shown)}, v{shown['v']}", "selection", "status", "price")
-    for key, selection in shown["selections"].items():
+    for key, selection in in_order(shown["selections"]):
         table.add_row(f"{selection['name']} ({key})", selection["status"], _price(selection))
     show_table(table, f"at {answer['at']}, since {since}, profile {answer['profile']}, position {answer['position']}")
 
@@ -77,9 +78,12 @@ def changes(  # noqa: PLR0913 - each is an option of the command line
             typer.echo(json.dumps(step, ensure_ascii=False))
         return
     table = table_of(market, "time", "v", "status", "prices")
+    known: dict[str, dict[str, Any]] = (pages[0].get("before") or {}).get("selections", {})
     for step in steps:
         changed = step["market"]
-        prices = ", ".join(f"{key} {_price(each)}" for key, each in changed.get("selections", {}).items() if "price" in each)
+        selections = changed.get("selections", {})
+        known = {**known, **{key: each for key, each in selections.items() if "order" in each}}
+        prices = ", ".join(f"{key} {_price(each)}" for key, each in in_order(selections, known) if "price" in each)
         status = "left the offer" if changed.get("removed") else _status(changed) if "status" in changed else ""
         table.add_row(step["at"], str(changed.get("v", "")), status, prices)
     gaps = [

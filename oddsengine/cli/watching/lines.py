@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import typer
 
+from oddsengine.cli.selections import in_order
+
 if TYPE_CHECKING:
     from oddsengine.cli.watching.filters import Filter
     from oddsengine.client import OddsState
@@ -76,7 +78,8 @@ class Lines:
         parts = [key, str(event.get("name", ""))]
         if "status" in change:
             parts.append(f"{change['status']}: {change['reason']}" if change.get("reason") else change["status"])
-        for selection, changed in change.get("selections", {}).items():
+        known = self._state.markets.get(key, {}).get("selections", {})
+        for selection, changed in in_order(change.get("selections", {}), known):
             price, earlier = _price(changed.get("price")), before.get(selection)
             parts.append(f"{selection} {price}" if earlier is None else f"{selection} {_price(earlier)} -> {price}")
         return "  ".join(filter(None, parts))

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oddsengine.cli.gateway_options import tls_context, with_advice
+from oddsengine.cli.selections import in_order
 from oddsengine.cli.watching.filters import Filter
 from oddsengine.cli.watching.lines import Lines
 from oddsengine.client import OddsClient, Problem
@@ -57,7 +58,7 @@ class _Table:
             event = state.events.get(market["event"], {})
             name = Text(f"{event.get('name', market['event'])}  {event.get('score') or ''}")
             name.append(f"\n{market['type']} {market['line'] if market['line'] is not None else ''}", style="dim")
-            status = market["status"] if market["status"] == "open" else f"{market['status']} ({market['reason'] or ''})"
+            status = f"{market['status']} ({market['reason']})" if market["reason"] else market["status"]
             colour = {"open": "green", "suspended": "yellow"}.get(market["status"], "dim")
             selections = self._selections(market, now)
             if stale is not None:
@@ -79,7 +80,7 @@ class _Table:
 
     def _selections(self, market: dict[str, Any], now: float) -> Text:
         line = Text()
-        for key, selection in market["selections"].items():
+        for key, selection in in_order(market["selections"]):
             place = (market["id"], key)
             price, before = selection["price"], self._shown.get(place)
             if price is not None and before is not None and price != before:

@@ -235,7 +235,7 @@ class Admission:
             RequestRejected: if the origin is not allowed, or the address is over its rate or its session limit.
         """
         origin = request.headers.get("Origin")
-        if origin is not None and not self.origins.allows(origin):
+        if origin is not None and not self.origins.allows(origin) and self._is_of_foreign_page(request):
             self.rejected_origins += 1
             raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"origin {echoed(origin)} is not allowed"))
         if not is_handshake:

@@ -76,7 +76,9 @@ class QuotesApi:
         except BadMessage as problem:
             return error(400, ErrorCode.BAD_REQUEST, str(problem))
         if body.sign and keys.signing is None:
-            return error(400, ErrorCode.BAD_REQUEST, "sign: this installation signs no quotes: quotes.signing_key is not set")
+            return error(
+                400, ErrorCode.BAD_REQUEST, "sign: this installation signs no quotes: quotes.signing_key_file is not set"
+            )
         now_ms, profile = self._hub.now_ms(), self._hub.profile_of(access)
         find = self._finder(access)
         answers: list[tuple[QuoteChecked, Offered | None]] = [

@@ -3,6 +3,7 @@
 // What it does after each refusal, closing code and loss is one table (recovery.js, docs/protocol.md).
 
 import { apiUrl, askWhy, describe, isServed, post } from "./http.js";
+import { completed, hasWebSockets, listed, requestOptions, streamUrl } from "./options.js";
 import {
   ASK_TOKEN, Detour, GIVE_UP, Patience, RESTART, RESTRAIN, TIMING, Waits, actionOf, codeOfClosing, codeOfError, codeOfStatus,
 } from "./recovery.js";
@@ -15,19 +16,7 @@ import { SilenceWatch, watchWake } from "./wake.js";
 // Each position of an event stream is a request of its own.
 const SSE_RESUMING = 2;
 
-/** Complete the URL of a gateway to that of its stream. */
-export function streamUrl(url) {
-  const full = new URL(/^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `ws://${url}`);
-  full.protocol = full.protocol.replace(/^http/, "ws");
-  if (!/^wss?:$/.test(full.protocol)) throw new TypeError(`${url} is not the URL of a gateway: ws:, wss:, http: or https:`);
-  if (full.pathname === "/") full.pathname = "/v1/stream";
-  return full.href;
-}
-
-const requestOptions = ({ format, minIntervalMs } = {}) => ({
-  ...(minIntervalMs ? { min_interval_ms: minIntervalMs } : {}),
-  ...(format && format !== "decimal" ? { format } : {}),
-});
+export { streamUrl };
 
 /** Follows channels of one gateway. All options are described in types/index.d.ts. */
 export class OddsClient {
@@ -46,7 +35,7 @@ export class OddsClient {
   #nextPing = 1;
 
   constructor(url, options = {}) {
-    const { channels = [], getToken, onMessage, onState, onProblem, transport = "auto", encoding = "json" } = options;
+    const { channels, getToken, onMessage, onState, onProblem, transport, encoding } = completed(options);
     this.url = streamUrl(url);
     this.listener = { message: onMessage ?? (() => {}), state: onState ?? (() => {}), problem: onProblem ?? (() => {}) };
     this.transport = transport;
@@ -56,7 +45,7 @@ export class OddsClient {
     this.options = { format: options.format, minIntervalMs: options.minIntervalMs };
     this.subscriptions = new Subscriptions(this.timing);
     this.#tokens = new Tokens(
-      getToken ?? (() => undefined),
+      getToken,
       this.timing,
       (token) => this.#send({ op: "auth", token }),
       (error) => this.#report("token", `no token: ${error}`, undefined, []),
@@ -80,6 +69,7 @@ export class OddsClient {
   }
 
   start() {
+    if (this.transport === "websocket" && !hasWebSockets()) throw new TypeError("there is no WebSocket: transport auto does without");
     this.stop();
     this.stopped = false;
     this.#waits = new Waits(this.timing);
@@ -100,13 +90,13 @@ export class OddsClient {
 
   /** Follow channels, with the client's options or others. No-op for those that are followed like that already. */
   subscribe(channels, options = {}) {
-    for (const channel of [channels].flat()) this.subscriptions.add(channel, requestOptions({ ...this.options, ...options }));
+    for (const channel of listed(channels)) this.subscriptions.add(channel, requestOptions({ ...this.options, ...options }));
     this.#sendDue();
   }
 
   /** Follow channels no more. */
   unsubscribe(channels) {
-    const gone = [channels].flat().filter((channel) => this.subscriptions.options.has(channel));
+    const gone = listed(channels).filter((channel) => this.subscriptions.options.has(channel));
     if (!gone.length) return;
     const asked = this.subscriptions.remove(gone);
     if (asked.length && this.#canSend) this.#send({ op: "unsubscribe", channels: asked });
@@ -124,8 +114,8 @@ export class OddsClient {
   }
 
   /** Check prices before a bet is placed. Rejects with RequestRefused. */
-  async checkQuotes(quotes) {
-    return (await this.#ask("/v1/quotes/check", JSON.stringify({ quotes }))).quotes;
+  async checkQuotes(quotes, { accept, tolerance, format, sign } = {}) {
+    return (await this.#ask("/v1/quotes/check", JSON.stringify({ accept, tolerance, format, sign, quotes }))).quotes;
   }
 
   /** Get a ticket, which opens one stream as `?ticket=` of its URL. Rejects with RequestRefused. */
@@ -172,7 +162,7 @@ export class OddsClient {
   }
 
   get #usesEventStreams() {
-    return this.transport === "sse" || (this.transport === "auto" && this.#detour.isTaken);
+    return this.transport === "sse" || (this.transport === "auto" && (this.#detour.isTaken || !hasWebSockets()));
   }
 
   #open(generation) {

@@ -1,3 +1,5 @@
+"use client"; // of frameworks that render on servers too
+
 // Hooks for React: a provider with one connection for all components, and a hook for each channel that one shows.
 
 import { createContext, createElement, useContext, useEffect, useMemo, useState, useSyncExternalStore } from "react";

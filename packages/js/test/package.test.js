@@ -22,6 +22,26 @@ test("URLs are completed", () => {
   assert.throws(() => odds.streamUrl("ftp://odds.example"), TypeError);
 });
 
+test("what could only fail later is refused at once, and one channel may be named alone", async (context) => {
+  for (const wrong of [{ transport: "ws" }, { encoding: "messagepack" }, { getToken: "token" }]) {
+    assert.throws(() => new odds.OddsClient("localhost", wrong), TypeError);
+  }
+  const client = new odds.OddsClient("localhost", { channels: "event:a", transport: "websocket" });
+  client.subscribe("event:b");
+  client.subscribe(new Set(["event:c"]));
+  assert.deepEqual(client.channels, ["event:a", "event:b", "event:c"]);
+  const { WebSocket: own } = globalThis;
+  context.after(() => Object.assign(globalThis, { WebSocket: own }));
+  delete globalThis.WebSocket;
+  assert.throws(() => client.start(), TypeError);
+  context.mock.method(globalThis, "fetch", () => new Promise(() => {}));
+  const states = [];
+  const { client: other } = odds.followOdds("localhost", { onState: (state) => states.push(state) });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  other.stop();
+  assert.deepEqual(states, ["connecting", "live", "stopped"], "by event streams");
+});
+
 test("MessagePack decodes what it encodes", () => {
   const texts = ["", "é", "x".repeat(31), "x".repeat(32), "x".repeat(70_000)];
   const numbers = [0, 127, 128, -1, -32, -33, 65_536, 2 ** 31, 2 ** 53 - 1, -(2 ** 53) + 1, 1.05, -0.25];

@@ -70,14 +70,15 @@ export interface SubscribeOptions {
 }
 
 export interface ClientOptions extends SubscribeOptions {
-  channels?: Iterable<string>;
+  /** One, or several. */
+  channels?: string | Iterable<string>;
   /** Returns the token: called for each connection, before a token expires, and after one was refused. */
   getToken?: () => string | undefined | Promise<string | undefined>;
   onMessage?: (message: Message) => void;
   /** `refused`: another token is needed, `start` again. `failed`: the client has given up. */
   onState?: (state: State, detail?: string) => void;
   onProblem?: (problem: Problem) => void;
-  /** `auto`: WebSockets, and event streams for ten minutes where something on the way blocks these. */
+  /** `auto`: WebSockets, and event streams where there are none, or for ten minutes where something on the way blocks these. */
   transport?: "auto" | "websocket" | "sse";
   /** Of WebSockets. */
   encoding?: "json" | "msgpack";
@@ -119,6 +120,17 @@ export interface QuoteChecked {
   was_on_offer: { v: number; from_ms: number; until_ms: number | null } | null;
   limit?: number;
   accept_after_ms?: number;
+  /** The current price as a signed quote, if that was asked for. */
+  signed?: string;
+}
+
+/** Of all quotes of a price check that say nothing else. */
+export interface CheckOptions {
+  accept?: "exact" | "better" | "any";
+  tolerance?: number;
+  format?: OddsFormat;
+  /** Whether the answers have the current prices as signed quotes. */
+  sign?: boolean;
 }
 
 /** A request that was refused, or not answered (`status` 0). */
@@ -140,15 +152,16 @@ export class OddsClient {
   readonly channels: string[];
   /** channel -> why the gateway refuses it; it is asked for again as the table in docs/protocol.md says. */
   readonly refused: Map<string, string>;
+  /** Connect. Throws TypeError if only WebSockets are to be used and there are none. */
   start(): void;
   stop(): void;
   /** Follow channels. With other options than before, a channel starts again with a snapshot. */
-  subscribe(channels: string | string[], options?: SubscribeOptions): void;
-  unsubscribe(channels: string | string[]): void;
+  subscribe(channels: string | Iterable<string>, options?: SubscribeOptions): void;
+  unsubscribe(channels: string | Iterable<string>): void;
   /** Measure the round trip to the gateway, over WebSockets. */
   ping(done: (ms: number) => void): void;
   /** Check prices before a bet is placed (role `service`). Rejects with RequestRefused. */
-  checkQuotes(quotes: (Quote | SignedQuote)[]): Promise<QuoteChecked[]>;
+  checkQuotes(quotes: (Quote | SignedQuote)[], options?: CheckOptions): Promise<QuoteChecked[]>;
   /** Get a ticket, which opens one stream as `?ticket=` of its URL. Rejects with RequestRefused. */
   fetchTicket(): Promise<{ ticket: string; expires: string }>;
 }

@@ -10,8 +10,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
-from oddsengine.cli.watching.watch import watch
+from oddsengine.cli.watching.filters import Filter
+from oddsengine.cli.watching.lines import Lines
+from oddsengine.cli.watching.watch import _Table, watch
+from oddsengine.client import OddsClient
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.clients.front import Answer, Send, front_of
@@ -120,6 +124,26 @@ async def test_certificates_of_a_private_authority_can_be_named(tmp_path: Path, 
     printed = capsys.readouterr().out
     assert "1.90" in printed
     assert "stale" not in printed
+
+
+def test_selections_are_in_order_and_a_closed_market_has_no_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    client = OddsClient("localhost", "event:e1")
+    names = {"home": ("Vega", 0), "away": ("Lyra", 2), "draw": ("The Draw", 1)}
+    prices = {key: {"name": name, "price": 2.0, "status": "active", "order": order} for key, (name, order) in names.items()}
+    market = {"id": "e1/m", "event": "e1", "type": "match_odds", "line": None, "status": "closed", "reason": None}
+    message = {"op": "snapshot", "channel": "event:e1", "part": 1, "last": True, "events": []}
+    client.state.apply({**message, "markets": [{**market, "selections": prices}]})
+    console = Console(width=200, highlight=False)
+    console.print(_Table(client, Filter()).render(10))
+    changed = {key: {"price": 3.0} for key in names}
+    Lines(client.state, Filter(), as_json=False).write(
+        {"op": "delta", "channel": "event:e1", "markets": [{"id": "e1/m", "selections": changed}]}
+    )
+    table, line = capsys.readouterr().out.split("┘")
+    assert "closed " in table
+    assert "()" not in table
+    assert table.index("Vega") < table.index("The Draw") < table.index("Lyra")
+    assert line.endswith("home 3  draw 3  away 3\n")
 
 
 async def test_a_refused_token_ends_it(tmp_path: Path) -> None:

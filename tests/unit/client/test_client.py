@@ -33,6 +33,10 @@ def test_what_is_no_url_is_refused_at_once(url: str) -> None:
         OddsClient(url, [])
 
 
+def test_one_channel_may_be_named_alone() -> None:
+    assert ["sport:football"] == OddsClient("localhost", "sport:football").channels
+
+
 def a_market(key: str, price: float, **fields: Any) -> dict[str, Any]:
     return {"id": key, "selections": {"home": {"price": price}}, **fields}
 

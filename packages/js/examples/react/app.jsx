@@ -7,7 +7,7 @@ import { OddsProvider, useChannel, useOddsClient } from "oddsengine/react";
 const parameters = new URLSearchParams(location.search);
 const gateway = parameters.get("gateway") ?? "http://localhost:8080";
 const channel = parameters.get("channel") ?? "sport:football";
-const token = location.hash.slice(1) || undefined;
+const token = location.hash.replace(/^#(token=)?/, "") || undefined;
 const options = { getToken: async () => token }; // of a shop, from its own server
 
 const inOrder = (selections) => Object.entries(selections).sort(([, a], [, b]) => a.order - b.order);

@@ -55,8 +55,10 @@ async def test_only_allowed_origins_are_admitted() -> None:
     admission = admission_of(origins=("https://shop.example",))
     assert "192.0.2.1" == await admission.admit(a_request(Origin="https://shop.example"), "a")
     assert await admission.admit(a_request(), "b"), "a client that is no browser sends no origin"
-    assert (403, "forbidden", None) == await rejection(admission.admit(a_request(Origin="https://evil.example"), "c"))
-    assert 1 == admission.rejected_origins
+    assert await admission.admit(a_request(Origin="https://odds.example", Host="odds.example"), "c"), "the page of the gateway"
+    for foreign in ("https://evil.example", "https://odds.example:8443", "null"):
+        assert (403, "forbidden", None) == await rejection(admission.admit(a_request(Origin=foreign, Host="odds.example"), "d"))
+    assert 3 == admission.rejected_origins
 
 
 async def test_sessions_are_counted_per_address() -> None:
