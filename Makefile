@@ -71,7 +71,7 @@ clean: ## remove what was installed and built here
 $(VENV)/bin/python:
 	@.ci/venv $(PYTHON) $(VENV)
 
-$(VENV)/.run: $(VENV)/bin/python requirements/run.txt pyproject.toml hatch_build.py $(wildcard oddsengine/common/speedups/native/* oddsengine/common/speedups/solving/*)
+$(VENV)/.run: $(VENV)/bin/python requirements/run.txt pyproject.toml hatch_build.py $(wildcard oddsengine/common/speedups/*/*)
 	@echo "installing oddsengine and what it needs into $(VENV)"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/run.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .

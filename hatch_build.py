@@ -21,8 +21,8 @@ except ImportError:  # in place
         BuildHookInterface = object
 
 _FOLDER = "oddsengine/common/speedups"
-#: The modules, and the folders of their sources.
-_MODULES = {"_speedups": "native", "_solvers": "solving"}
+#: The modules, and their sources.
+_MODULES = {"_speedups": ["native/*.c"], "_solvers": ["solving/*.c"], "_books": ["books/*.c", "native/objects.c"]}
 # Products and sums are rounded one by one, as Python does.
 _FLAGS = ["-O2", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-shared", "-Wall", "-Wextra"]
 
@@ -34,7 +34,7 @@ def build(root: Path) -> list[Path]:
 
 def _compile(folder: Path, name: str) -> Path | None:
     """Compile a module. Return its path; None, and print why, where that can't be done."""
-    sources = sorted(map(str, (folder / _MODULES[name]).glob("*.c")))
+    sources = sorted(str(path) for pattern in _MODULES[name] for path in folder.glob(pattern))
     target = folder / (name + str(sysconfig.get_config_var("EXT_SUFFIX") or ".so"))
     paths = sysconfig.get_paths()
     headers = [f"-I{path}" for path in dict.fromkeys((paths["include"], paths["platinclude"]))]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from oddsengine.common import speedups
 from oddsengine.domain.changes import MarketTerms
 from oddsengine.domain.feed_updates import (
     EventUpdate,
@@ -16,10 +17,11 @@ from oddsengine.domain.feed_updates import (
 from oddsengine.sourcing.selection_book import SelectionBook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import (
+        BookChange,
         FeedUpdate,
         MarketDefinition,
         SelectionDefinition,
@@ -35,6 +37,19 @@ _NO_SELECTIONS: Final[frozenset[str]] = frozenset()
 _KEPT_GONE: Final = 1000
 #: The share of what a removed selection took of the book sum that new quotes of the others must have taken over.
 _TAKEN_OVER: Final = 0.5
+
+
+def apply_in_python(
+    books: dict[str, SelectionBook], changes: Iterable[BookChange], traded_ms: int, new_book: Callable[[], SelectionBook]
+) -> int:
+    """Apply changes to the books of their selections. Return how many may have moved what a price follows from."""
+    moves = 0
+    for change in changes:
+        book = books.get(change.selection)
+        if book is None:
+            book = books[change.selection] = new_book()
+        moves += book.apply(change, traded_ms)
+    return moves
 
 
 class SourceMarket:
@@ -209,14 +224,10 @@ class SourceBook:
             market.received_ms = received_ms
             if update.definition is not None:
                 market.define(update.definition, before)
-            books = market.books
             # An image, or what a source sends before it is live, repeats trades of any age.
             traded_ms = 0 if update.image or self.health != "live" else received_ms
-            for change in update.books:
-                book = books.get(change.selection)
-                if book is None:
-                    book = books[change.selection] = SelectionBook()
-                market.moves += book.apply(change, traded_ms)
+            apply = apply_in_python if speedups.books is None else speedups.books.apply
+            market.moves += apply(market.books, update.books, traded_ms, SelectionBook)
             if market.replaced or market.quotes_at_removal is not None:
                 market.compare()
         elif type(update) is EventUpdate:

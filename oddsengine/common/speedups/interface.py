@@ -1,4 +1,4 @@
-"""What the modules in C do; `native` and `solving` say it of each function in full."""
+"""What the modules in C do; `native`, `solving` and `books` say it of each function in full."""
 
 from __future__ import annotations
 
@@ -58,7 +58,10 @@ class Helper(Protocol):
 
 
 class Solvers(Protocol):
-    """The solvers of the margin equations. They return None where Python has to decide."""
+    """The solvers of the margin equations, and the fit of probabilities into their bounds.
+
+    The solvers return None, the fit NotImplemented, where Python has to decide.
+    """
 
     def power(self, values: Sequence[float], target: float, /) -> tuple[float, list[float]] | None:
         """Find k with sum(v^k) = target; return k and the powers."""
@@ -74,4 +77,16 @@ class Solvers(Protocol):
 
     def shin_apply(self, probabilities: Sequence[float], book_sum: float, /) -> list[float] | None:
         """Return the inverse odds of probabilities."""
+        ...
+
+    def fit(self, probabilities: Sequence[float | None], lows: Sequence[float], highs: Sequence[float], winners: int, /) -> Any:
+        """Return the factor of probabilities and what they are fitted to, None if they contradict each other."""
+        ...
+
+
+class Books(Protocol):
+    """The loop over the changed order books of a message. What it reads of objects are slots of their classes."""
+
+    def apply(self, books: dict[str, Any], changes: list[Any], traded_ms: int, new_book: Callable[[], Any], /) -> int:
+        """Apply changes to the books of their selections; return how many may have moved what a price follows from."""
         ...

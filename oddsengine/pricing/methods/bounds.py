@@ -11,6 +11,8 @@ from math import fsum
 from operator import gt
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from oddsengine.common import speedups
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -66,6 +68,18 @@ def fit(probabilities: Sequence[float | None], lows: Sequence[float], highs: Seq
         highs: the largest one, 1 where nothing bounds it.
         winners: how many of the selections win.
     """
+    solvers = speedups.solvers
+    if solvers is not None:
+        found = solvers.fit(probabilities, lows, highs, winners)
+        if found is not NotImplemented:
+            return None if found is None else Fit(*found)
+    return fit_in_python(probabilities, lows, highs, winners)
+
+
+def fit_in_python(
+    probabilities: Sequence[float | None], lows: Sequence[float], highs: Sequence[float], winners: int
+) -> Fit | None:
+    """Bring implied probabilities into their bounds; see `fit`."""
     if None in probabilities:
         return _fit_incomplete(probabilities, lows, highs, winners)
     total = fsum(probabilities)  # type: ignore[arg-type]

@@ -4,57 +4,18 @@
  * rounded sums, so that it has the same results to the last digit; the tests compare the two. It returns None where there are
  * too many outcomes, or where a step divides by zero, leaves the numbers, or has no answer: the function in Python says what is wrong.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "numbers.h"
+
 #include <float.h>
 #include <math.h>
 
 /* `oddsengine.common.speedups` expects this one. */
-#define INTERFACE 1
-#define MAX_OUTCOMES 256
+#define INTERFACE 2
 /* Those of `closed_forms`. */
 #define MAX_STEPS 200
 #define LAST_STEP 1e-8
 
-/* -- numbers ------------------------------------------------------------------------------------------------------------ */
-
-/* Returns the sum of numbers, exactly rounded: math.fsum (Shewchuk, "Adaptive precision floating-point arithmetic", 1997). */
-static double exact_sum(const double *numbers, int count)
-{
-    double partials[MAX_OUTCOMES + 1];
-    int used = 0;
-    for (int i = 0; i < count; i++) {
-        double x = numbers[i];
-        int kept = 0;
-        for (int j = 0; j < used; j++) {
-            double y = partials[j];
-            if (fabs(x) < fabs(y)) {
-                double swapped = x;
-                x = y;
-                y = swapped;
-            }
-            double high = x + y, low = y - (high - x);
-            if (low != 0.0) partials[kept++] = low;
-            x = high;
-        }
-        partials[kept++] = x;
-        used = kept;
-    }
-    if (!used) return 0.0;
-    double high = partials[--used], low = 0.0;
-    while (used) {
-        double x = high, y = partials[--used];
-        high = x + y;
-        low = y - (high - x);
-        if (low != 0.0) break;
-    }
-    /* Half-way between two numbers, what is left decides. */
-    if (used && ((low < 0.0 && partials[used - 1] < 0.0) || (low > 0.0 && partials[used - 1] > 0.0))) {
-        double twice = low * 2.0, rounded = high + twice;
-        if (twice == rounded - high) high = rounded;
-    }
-    return high;
-}
+/* -- arguments ---------------------------------------------------------------------------------------------------------- */
 
 /* Reads a list or tuple of floats, all over 0 and under 1. Returns their number, 0 where Python has to look at them. */
 static int read_shares(PyObject *numbers, double *shares)
@@ -259,13 +220,14 @@ static PyMethodDef methods[] = {
     {"odds_ratio", (PyCFunction)(void (*)(void))odds_ratio, METH_FASTCALL, odds_ratio_doc},
     {"shin_remove", (PyCFunction)(void (*)(void))shin_remove, METH_FASTCALL, shin_remove_doc},
     {"shin_apply", (PyCFunction)(void (*)(void))shin_apply, METH_FASTCALL, shin_apply_doc},
+    {"fit", (PyCFunction)(void (*)(void))fit, METH_FASTCALL, fit_doc},
     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "oddsengine.common.speedups._solvers",
-    .m_doc = "The solvers of the margin equations.",
+    .m_doc = "The solvers of the margin equations, and the fit of probabilities into their bounds.",
     .m_size = -1,
     .m_methods = methods,
 };

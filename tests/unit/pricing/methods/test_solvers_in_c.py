@@ -1,4 +1,4 @@
-"""The solvers in C have the results of those in Python, to the last digit."""
+"""The solvers and the fit in C have the results of those in Python, to the last digit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsengine.common import speedups
+from oddsengine.pricing.methods.bounds import fit_in_python
 from oddsengine.pricing.methods.solvers import (
     NoSolution,
     odds_ratio_of_many,
@@ -76,3 +77,31 @@ def test_they_take_two_arguments() -> None:
     for in_c, _ in PAIRS:
         with pytest.raises(TypeError, match="2 arguments"):
             in_c([0.5, 0.6])
+
+
+bounded = st.tuples(st.none() | st.floats(0.001, 0.999), st.floats(0.0, 0.9), st.floats(0.0, 0.9))
+
+
+@examples(200)
+@given(rows=st.lists(bounded, max_size=12), winners=st.integers(1, 3), scale=st.floats(0.3, 1.5), is_ordered=st.booleans())
+def test_probabilities_are_fitted_alike(
+    rows: list[tuple[float | None, float, float]], winners: int, scale: float, is_ordered: bool
+) -> None:
+    total = sum(each or 0.1 for each, _, _ in rows) or 1.0
+    implied = [None if each is None else each / total * winners * scale for each, _, _ in rows]
+    lows = [low / (1 + len(rows)) * winners for _, low, _ in rows]
+    highs = [high if is_ordered else low + high / 2 for low, (_, _, high) in zip(lows, rows, strict=True)]
+    try:
+        expected = fit_in_python(implied, lows, highs, winners)
+    except ZeroDivisionError:
+        assert SOLVERS.fit(implied, lows, highs, winners) is NotImplemented
+        return
+    assert expected == SOLVERS.fit(implied, lows, highs, winners)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [((), [], [], 1), ([1], [0.0], [1.0], 1), ([0.5], [0], [1.0], 1), ([0.5], [], [1.0], 1), ([0.5], [0.0], [1.0], 1.0)],
+)
+def test_what_is_no_list_of_numbers_is_left_to_python(arguments: tuple[Any, ...]) -> None:
+    assert SOLVERS.fit(*arguments) is NotImplemented
