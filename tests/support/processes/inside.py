@@ -7,16 +7,20 @@ import logging
 import subprocess
 import sys
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import structlog
+import typer.main
 
 from oddsengine.__main__ import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_get_command = cache(typer.main.get_command)
 
 
 @contextmanager
@@ -45,7 +49,13 @@ def called(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     code, given = 0, sys.argv
     sys.argv = command
     try:
-        with logging_restored(), redirect_stdout(out), redirect_stderr(err):
+        # Typer would build all commands anew for each call.
+        with (
+            mock.patch("typer.main.get_command", _get_command),
+            logging_restored(),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
             main()
     except SystemExit as end:
         code = int(end.code or 0)
