@@ -45,7 +45,7 @@ async def identify(redis: Redis, namespace: str, shards: int) -> None:
     for info in infos:
         _check_server(redis, info)
     try:
-        await redis.execute_command("TIME")
+        await redis.time()
     except NoPermissionError as error:
         raise UnsuitableRedis("its user may not call TIME, which every write needs: grant it +time") from error
     await Installation(redis, namespace, shards).check(look_for_shards=True)
