@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -105,15 +106,14 @@ class ClientAddresses:
             remote: the address the connection comes from.
             forwarded: all values of `X-Forwarded-For`.
         """
+        if not self._trusted:
+            return _counted(remote)
         address = _parse(remote)
-        if self._trusted:
-            for hop in reversed([part for value in forwarded for part in value.split(",")]):
-                if not self._is_trusted(address):
-                    break
-                address = _parse(_without_port(hop.strip()))
-        if isinstance(address, IPv6Address):
-            return str(IPv6Network((int(address) >> 64 << 64, 64)))
-        return str(address)
+        for hop in reversed([part for value in forwarded for part in value.split(",")]):
+            if not self._is_trusted(address):
+                break
+            address = _parse(_without_port(hop.strip()))
+        return _text_of(address)
 
     def is_trusted(self, remote: str) -> bool:
         """Check whether a connection comes from a trusted proxy."""
@@ -142,6 +142,18 @@ class ProxyNotices:
             return
         self._noted.add(address)
         _log.warning(event, address=address, advice="if it is a proxy of yours, add it to gateway.trusted_proxies")
+
+
+@lru_cache(maxsize=4096)
+def _counted(text: str) -> str:
+    """Return what an address is counted as."""
+    return _text_of(_parse(text))
+
+
+def _text_of(address: _Address) -> str:
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address) >> 64 << 64, 64)))
+    return str(address)
 
 
 def _parse(text: str) -> _Address:

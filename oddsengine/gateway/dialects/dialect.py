@@ -50,7 +50,7 @@ class Dialect(Protocol):
         ...
 
     def open(self, upgrade: Upgrade, transport: asyncio.Transport, access: Access | None, session_id: str) -> Session:
-        """Open a session in the hub. Without access it has to authenticate first."""
+        """Write the answer to the handshake, and open a session in the hub. Without access it has to authenticate first."""
         ...
 
     def is_introduced(self, session: Session) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from oddsengine.gateway.access.authentication import Unauthorised
 from oddsengine.gateway.access.published_keys import KeysUnavailable
 from oddsengine.gateway.dialects.dialect import CloseSession, SessionAccess, count_message
+from oddsengine.gateway.fanout.session import Session
 from oddsengine.gateway.protocol.client_messages import (
     PROTOCOL_JSON,
     PROTOCOL_MSGPACK,
@@ -24,7 +25,6 @@ from oddsengine.gateway.server.sockets.connection import Control
 
 if TYPE_CHECKING:
     from oddsengine.gateway.access.grants import Access
-    from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.protocol.client_messages import ClientMessage
     from oddsengine.gateway.server.sockets.connection import Content, Wait
@@ -57,7 +57,11 @@ class NativeDialect:
     def open(self, upgrade: Upgrade, transport: asyncio.Transport, access: Access | None, session_id: str) -> Session:
         """Open a session in the hub."""
         encoding = MSGPACK if upgrade.protocol == PROTOCOL_MSGPACK else JSON
-        return self._hub.open(transport, access, encoding, upgrade.framing(text=encoding.is_text), session_id)
+        session = Session(session_id, transport, encoding, upgrade.framing(text=encoding.is_text))
+        held = session.hold(upgrade.head)
+        self._hub.add(session, access)
+        session.release(held)
+        return session
 
     def is_introduced(self, session: Session) -> bool:
         """Check whether a session is authenticated."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from oddsengine.gateway.protocol.server_messages import ServerMessage
     from oddsengine.gateway.state.replica import At
 
+#: Copying more than this takes as long as another write.
+_MAX_JOINED_BYTES: Final = 64 * 1024
 #: A client that has not read so much yet will not read the closing frame in time.
 _MAX_UNREAD_BYTES: Final = 64 * 1024
 
@@ -77,6 +79,22 @@ class Session:
         """
         self.write(self.framing.wrap(self.encoding.value(message)))
         self.last_sent_s = now_s
+
+    def hold(self, head: bytes = b"") -> list[bytes]:
+        """Hold what is written, after a head, until it is released: each write costs more than the bytes in it."""
+        held = [head] if head else []
+        self.write = held.append
+        return held
+
+    def release(self, held: list[bytes]) -> None:
+        """Write what was held; in one write, unless it is long."""
+        write = getattr(self.transport, "write_nocheck", self.transport.write)
+        self.write = ignore if self.close_code else write
+        if len(held) > 1 and sum(map(len, held)) <= _MAX_JOINED_BYTES:
+            write(b"".join(held))
+        else:
+            for framed in held:
+                write(framed)
 
     @property
     def idle_since_s(self) -> float:

@@ -159,8 +159,9 @@ class Dispatcher:
         """Write a ready frame to a session; call `detach_slow` once all are written."""
         self._outbox.write([session], framed)
 
-    def detach_slow(self) -> None:
-        """Detach the sessions whose sockets were found full from their audiences."""
+    def detach_slow(self, *written: Session) -> None:
+        """Detach the sessions whose sockets were found full from their audiences; others were written to as well."""
+        self._outbox.note_backpressured([session for session in written if session.backlog()])
         self._outbox.detach_slow()
 
     async def snapshot(self, channel: Channel, options: DeliveryOptions) -> tuple[Content, At]:
@@ -278,8 +279,6 @@ class Dispatcher:
         if self._machine.state in AT_REST:
             self._outbox.delivered[whole.shard] = whole.at
         return []
-
-    # -- the flush in progress ------------------------------------------------------------------------------------
 
     def _flush_pending(self) -> None:
         """Dispatch what waits of all shards in one flush: a session is sent all of it but the suspensions in one write."""

@@ -245,10 +245,20 @@ class Hub:
             self.refuse(session, code, text, request.id, channels)
         if isinstance(resolved, Refusal):
             return
+        held = session.hold()
         for resumed, names in resolved.names.items():
             self._send(session, Subscribed(request.id, names, resumed))
-        for channel, at in resolved.channels:
+        for number, (channel, at) in enumerate(resolved.channels):
+            if number == 1:
+                # Not more: whether its socket has taken the first channel decides whether it is sent the next.
+                self._release(session, held)
             self._dispatcher.join(session, channel, resolved.options, at, confirm=request.confirm)
+        if len(resolved.channels) <= 1:
+            self._release(session, held)
+
+    def _release(self, session: Session, held: list[bytes]) -> None:
+        session.release(held)
+        self._dispatcher.detach_slow(session)
 
     def sweep(self) -> None:
         """Check for stale shards, slow sessions that have drained and intervals that have passed; call every few ms."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import aiofastnet
 import structlog
+from aiofastnet.selector_transport import SelectorSocketTransport
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.gateway.server.http_connection import Accepted, HttpConnection
@@ -185,11 +186,27 @@ class Acceptor:
                 return
             self._by_address[address] = self._by_address.get(address, 0) + 1
         self.open += 1
+        if self._certificate is None:
+            self._connect_plain(sock, address)
+            return
         task = asyncio.create_task(self._connect(sock, address), name="accept")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _connect_plain(self, sock: socket.socket, address: str) -> None:
+        """Connect without TLS: nothing has to be awaited, so it takes no task."""
+        loop = asyncio.get_running_loop()
+        connection = HttpConnection(self._server, self, address, loop, self._observer)
+        try:
+            SelectorSocketTransport(loop, sock, connection)
+        except OSError:  # the connection is gone already
+            sock.close()
+            self._release(address)
+            return
+        self._timeouts.accepted(connection)
+
     async def _connect(self, sock: socket.socket, address: str) -> None:
+        """Connect with TLS."""
         loop = asyncio.get_running_loop()
         connection: HttpConnection | None = None
 
@@ -199,7 +216,7 @@ class Acceptor:
             self._timeouts.accepted(connection)
             return connection
 
-        tls_timeout_s = self._limits.handshake_timeout_s or None if self._certificate is not None else None
+        tls_timeout_s = self._limits.handshake_timeout_s or None
         try:
             await aiofastnet.connect_accepted_socket(
                 loop, accepted, sock, ssl=self._certificate, ssl_handshake_timeout=tls_timeout_s

@@ -145,24 +145,26 @@ async def test_a_half_closed_socket_ends_its_session() -> None:
 async def test_a_broken_connection_is_freed_without_the_garbage_collector() -> None:
     """The collector is configured to run rarely, and there may be thousands of broken connections an hour."""
     async with with_a_steady_client() as (service, _):
+        gc.collect()
+        before = kept(SocketConnection), kept(HttpConnection), kept(web.BaseRequest)
         gc.disable()
         try:
             reader, writer = await raw(service)
             await wait_until(lambda: len(service.hub.sessions) == 2, "the session")
-            assert 2 == len(kept_sockets())
+            requests = before[1:]
+            await wait_until(lambda: requests == (kept(HttpConnection), kept(web.BaseRequest)), "release of the request")
+            assert before[0] + 1 == kept(SocketConnection)
             assert b"welcome" in await reader.read(1000)
             writer.transport.abort()
             await wait_until(lambda: len(service.hub.sessions) == 1, "the end of all sessions")
-            await wait_until(lambda: len(kept_sockets()) == 1, "release of the connection")
+            await wait_until(lambda: kept(SocketConnection) == before[0], "release of the connection")
         finally:
             gc.enable()
 
 
-def kept_sockets() -> list[SocketConnection]:
-    """Return the sockets that are in memory; none of them has left a request or an HTTP connection behind."""
-    objects = gc.get_objects()
-    assert [] == [each for each in objects if isinstance(each, web.BaseRequest | HttpConnection)]
-    return [each for each in objects if isinstance(each, SocketConnection)]
+def kept(kind: type[object]) -> int:
+    """Return how many objects of a class are in memory."""
+    return len([each for each in gc.get_objects() if isinstance(each, kind)])
 
 
 def malformed(seed: random.Random) -> bytes:

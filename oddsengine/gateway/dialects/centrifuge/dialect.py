@@ -61,7 +61,9 @@ class CentrifugeDialect:
 
     def open(self, upgrade: Upgrade, transport: asyncio.Transport, access: Access | None, session_id: str) -> Session:
         """Open a session in the hub."""
-        return self._hub.add(CentrifugeSession(session_id, transport, upgrade.framing()), access)
+        session = CentrifugeSession(session_id, transport, upgrade.framing())
+        session.write(upgrade.head)
+        return self._hub.add(session, access)
 
     def is_introduced(self, session: Session) -> bool:
         """Check whether a session has sent its first command."""

@@ -29,6 +29,8 @@ class _Response(web.StreamResponse):
     """The answer to a handshake. What follows it is not aiohttp's."""
 
     _length_check = False
+    # It is sent along with the first message.
+    _send_headers_immediately = False
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Do nothing: the connection has been handed over."""
@@ -42,11 +44,13 @@ class Upgrade(NamedTuple):
 
     Attributes:
         response: what the request's handler must return.
+        head: the answer, which is to be written before anything else.
         protocol: the negotiated subprotocol; None if the client offers none that is supported.
         deflate_bits: the negotiated window of permessage-deflate; 0 for no compression.
     """
 
     response: web.StreamResponse
+    head: bytes
     protocol: str | None
     deflate_bits: int
 
@@ -56,7 +60,7 @@ class Upgrade(NamedTuple):
 
 
 async def accept(request: web.Request, protocols: Sequence[str]) -> Upgrade:
-    """Complete the opening handshake. Raises RequestRejected if the request is not one.
+    """Answer the opening handshake. Raises RequestRejected if the request is not one.
 
     Args:
         request: what a client asks for.
@@ -76,8 +80,10 @@ async def accept(request: web.Request, protocols: Sequence[str]) -> Upgrade:
     if protocol is not None:
         response.headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = protocol
     response.force_close()
-    await response.prepare(request)
-    return Upgrade(response, protocol, deflate_bits)
+    writer = await response.prepare(request)
+    head: bytes | None = getattr(writer, "_headers_buf", None)
+    assert head is not None  # noqa: S101 - it is not sent yet
+    return Upgrade(response, head, protocol, deflate_bits)
 
 
 def _accept_key(request: web.Request) -> str:
