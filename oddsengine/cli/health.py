@@ -5,6 +5,7 @@ This imports the standard library only: it runs every few seconds.
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 import sys
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from oddsengine.runtime.settings import Settings
 
 _TIMEOUT_S = 2.0
+_MAX_BYTES = 65_536
+_MAX_SHOWN = 200
 
 
 def health(urls: list[str]) -> int:
@@ -53,9 +56,12 @@ def _ask(url: str) -> int:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting))
     try:
         with opener.open(f"{url.rstrip('/')}/healthz", timeout=_TIMEOUT_S) as response:
-            answer = json.loads(response.read())
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"error: {url}: {getattr(error, 'reason', error)}\n")
+            answer = json.loads(response.read(_MAX_BYTES))
+    except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
+        sys.stderr.write(f"error: {url}: {str(getattr(error, 'reason', error)).strip()[:_MAX_SHOWN]}\n")
+        return 1
+    if not isinstance(answer, dict):
+        sys.stderr.write(f"error: {url}: what answers there is no process of oddsengine\n")
         return 1
     words = [str(answer.get(key)) for key in ("status", "step", "waiting_for") if answer.get(key)]
     sys.stdout.write(f"{url}: {', '.join(words)}\n")

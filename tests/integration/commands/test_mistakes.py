@@ -85,6 +85,8 @@ def test_a_config_that_is_none_is_refused_by_every_command(files: Path, name: st
         ("price", "2"),
         ("price", "2", "2", "--book-sum", "0"),
         ("match", "a v b"),
+        ("match", "a v b", "a v b", "--minutes-apart", "1e308"),
+        ("health", "--url", "http://x y"),
         ("history", "keygen", "/nonexistent/key"),
         ("history", "verify", "--from", "yesterday"),
         ("watch", "ftp://localhost", "sport:football"),
