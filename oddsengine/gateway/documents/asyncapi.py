@@ -74,8 +74,20 @@ def _schemas(kinds: list[type], prefix: str = "") -> tuple[dict[type, Any], dict
     reference = SCHEMA_REFERENCE.replace("{name}", f"{prefix}{{name}}")
     schemas, components = msgspec.json.schema_components(kinds, ref_template=reference)
     # The default of a list is a tuple here, and an array in the document.
-    schemas, components = msgspec.json.decode(msgspec.json.encode((schemas, components)))
+    schemas, components = _named(msgspec.json.decode(msgspec.json.encode((schemas, components))))
     return dict(zip(kinds, schemas, strict=True)), {f"{prefix}{name}": schema for name, schema in components.items()}
+
+
+def _named(schema: Any) -> Any:
+    """Return a schema whose discriminators are names, as AsyncAPI 3.0 has them ("Schema Object"), and not OpenAPI's objects."""
+    if isinstance(schema, list):
+        return [_named(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    named = {key: _named(value) for key, value in schema.items()}
+    if isinstance(kinds := named.get("discriminator"), dict) and "propertyName" in kinds and "mapping" in kinds:
+        named["discriminator"] = kinds["propertyName"]
+    return named
 
 
 def _server(protocol: str) -> dict[str, Any]:

@@ -45,6 +45,19 @@ def test_every_message_of_both_directions_is_in_it() -> None:
     assert {"CentrifugeReply", "CentrifugePush"} == names("send", "centrifuge")
 
 
+def discriminators(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return [each for part in value for each in discriminators(part)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["discriminator"]] if "anyOf" in value and "discriminator" in value else []
+    return own + discriminators(list(value.values()))
+
+
+def test_discriminators_are_names_as_in_asyncapi() -> None:
+    assert {"kind", "op"} == {*discriminators(DOCUMENT)}
+
+
 def test_every_stream_is_one_that_is_served() -> None:
     addresses = {channel["address"] for channel in DOCUMENT["channels"].values()}
     assert {NativeDialect.path, CentrifugeDialect.path, "/v1/sse"} == addresses
