@@ -184,8 +184,9 @@ class Pipeline:
             now_ms: Unix milliseconds, for rules on the time to an event's start.
             time_slice: how much is done at once where a lot is dirty; the rest is put off to the next flush. None: everything.
         """
-        backlog, dirty = self._backlogs[shard], self._dirty
-        self.offers[shard].change_profiles(self.profiles)
+        backlog, dirty, offer = self._backlogs[shard], self._dirty, self.offers[shard]
+        if offer.profiles is not self.profiles:
+            offer.change_profiles(self.profiles)
         if time_slice is not None and (backlog or dirty.count(shard) > time_slice.whole_up_to):
             # At first nobody knows how many other shards have as much to do.
             time_slice.begin(sum(map(bool, self._backlogs)) if backlog else len(self._backlogs))
@@ -196,7 +197,7 @@ class Pipeline:
             self.flush_dirty(shard, now_ms)
             backlog.commanded.clear()
         if not backlog.commanded:
-            self.offers[shard].commands = self.commands.obeyed
+            offer.commands = self.commands.obeyed
         return not backlog
 
     def flush_dirty(self, shard: int, now_ms: int) -> None:
