@@ -30,6 +30,15 @@ async def service() -> AsyncIterator[RunningService]:
         yield found
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def refusing() -> AsyncIterator[RunningService]:
+    """A service for all commands that change nothing."""
+    async with running_service() as found:
+        found.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        await found.wait_published()
+        yield found
+
+
 async def run(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
     """Run a command. Return its exit code, what it prints, and its errors."""
     result = await asyncio.to_thread(CliRunner().invoke, app, arguments)
@@ -60,6 +69,7 @@ async def test_a_trader_suspends_lists_lifts_and_overrides(service: RunningServi
     assert 5 == len(listed)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -80,9 +90,9 @@ async def test_a_trader_suspends_lists_lifts_and_overrides(service: RunningServi
         (("override", f"market:{MARKET}", "--price", "home=9", "--force"), "role admin"),
     ],
 )
-async def test_what_is_wrong_is_one_line(service: RunningService, arguments: tuple[str, ...], words: str) -> None:
+async def test_what_is_wrong_is_one_line(refusing: RunningService, arguments: tuple[str, ...], words: str) -> None:
     name, *rest = arguments
-    code, printed, problem = await run(name, service.base, *rest)
+    code, printed, problem = await run(name, refusing.base, *rest)
     assert code != 0
     assert [] == printed
     assert words in problem

@@ -146,7 +146,8 @@ async def running_installation(
             # The providers differ by their biases, so that a handicap of one beside the result of another can be beaten: rightly
             # suspended, but here each market is compared with what its own provider means.
             engine=EngineSettings(closed_event_ttl_s=1e6, cross_market_guard=False),
-            gateway=GatewaySettings(port=0),
+            # How late the machine is must not look like a fault: no fault is one of the gateway's connection to the engine.
+            gateway=GatewaySettings(port=0, stale_suspend_after_s=15.0),
             profiles={"default": Profile(ladder="decimal_3", book_sum=1.02, devig="multiplicative")},
             feeds=feeds,
             sourcing=sourcing,
