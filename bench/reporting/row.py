@@ -21,6 +21,10 @@ class Row(msgspec.Struct, kw_only=True):
     goal: float | None = None
     met: bool | None = None
 
+    def __post_init__(self) -> None:
+        # What is true or false is written as a number too: it is read back as one.
+        self.value = float(self.value)
+
 
 def compared(row: Row, reference_value: float) -> Row:
     """Set the ratio of a row to its reference, and whether the goal is met. No-op if the reference is zero. Return the row."""

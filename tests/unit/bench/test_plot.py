@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from bench.reporting.plot import goal_attainment
@@ -21,3 +22,8 @@ from bench.reporting.row import Row, compared
 )
 def test_twice_as_good_as_wanted_is_two_for_more_as_for_less(row: Row, wanted: float | None) -> None:
     assert wanted == goal_attainment(row)
+
+
+def test_what_is_true_is_written_as_the_number_that_is_read() -> None:
+    row = Row(scenario="s", metric="it has priority", value=True, unit="(1: yes)")
+    assert [row] == msgspec.json.decode(msgspec.json.encode([row]), type=list[Row])
