@@ -189,7 +189,7 @@ def _read(text: str, kind: Any) -> Any:
         return text
     try:
         found = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # also of a number of more digits than Python reads
         return text
     return found["value"] if len(found) == 1 else text
 

@@ -162,6 +162,8 @@ def _parse_toml(text: str, name: str) -> dict[str, Any]:
         elif reason == "Cannot overwrite a value":
             reason = "the key, or a table of its name, is there twice"
         raise ConfigError([Problem(name, int(match[1]) if match else None, "", f"not TOML: {reason}")]) from error
+    except ValueError as error:
+        raise ConfigError([Problem(name, None, "", "not TOML: a number has thousands of digits")]) from error
 
 
 def _ladder(reader: TableReader, key: str, value: dict[str, Any]) -> Ladder | None:

@@ -45,6 +45,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "broken.toml").write_text("[gateway\nport = ")
     (folder / "binary.toml").write_bytes(bytes(range(256)))
     (folder / "deep.toml").write_text("a = " + "[" * 5000 + "]" * 5000)
+    (folder / "digits.toml").write_text(f"[gateway]\nport = {'9' * 5000}\n")
     (folder / "unknown.toml").write_text("[gatewa]\nport = 1\n")
     (folder / "truncated.gz").write_bytes(gzip.compress(b'{"op":"mcm"}\n' * 1000)[:40])
     (folder / "nonsense.xz").write_bytes(b"nonsense")
@@ -62,7 +63,7 @@ def is_told(result: subprocess.CompletedProcess[str]) -> bool:
     return bool(result.returncode in {1, 2, 3} and lines and ("error: " in lines[-1] or "Error" in result.stderr))
 
 
-@pytest.mark.parametrize("name", ["broken.toml", "binary.toml", "deep.toml", "unknown.toml", "missing.toml", "."])
+@pytest.mark.parametrize("name", ["broken.toml", "binary.toml", "deep.toml", "digits.toml", "unknown.toml", "missing.toml", "."])
 def test_a_config_that_is_none_is_refused_by_every_command(files: Path, name: str) -> None:
     for arguments in (("check", files / name), *((*each, "--config", files / name) for each in CONFIGURED)):
         result = called(*arguments)
