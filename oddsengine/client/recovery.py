@@ -94,7 +94,7 @@ class Timing(NamedTuple):
         max_refused_s: the greatest limit for channels that are refused; the first is that of long backoff.
         max_asked_s: the longest wait that `Retry-After` or a `bye` may ask for.
         settled_after_s: how long a connection must have lasted for the next failure to count as the first.
-        served_after_s: how long it must have lasted for the next loss to count as the third, at most.
+        served_after_s: how long it must have lasted for the next loss to count as the first.
         welcome_s: how long the connection may take, and then the first message, at most.
         first_welcome_s: how long one may take as a rule, but four times as long as the quickest of the last three. Each that took
             longer grants the next one half as long again.

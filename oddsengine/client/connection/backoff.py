@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from oddsengine.client.recovery import Action, retry_after_s
 
 if TYPE_CHECKING:
     from oddsengine.client.connection.endings import Ending
     from oddsengine.client.recovery import Timing
-
-#: Losses that still count after a connection on which the client was served for a while.
-_FAILURES_OF_SERVED: Final = 2
 
 
 class Backoff:
@@ -36,7 +33,7 @@ class Backoff:
         if lasted_s >= self._timing.settled_after_s:
             self._failures = {False: 0, True: 0}
         elif lasted_s >= self._timing.served_after_s:
-            self._failures[False] = min(self._failures[False], _FAILURES_OF_SERVED)
+            self._failures[False] = 0
 
     def delay_s(self, ending: Ending, action: Action, *, with_other_token: bool) -> float:
         """Return the seconds to wait after a connection.

@@ -53,8 +53,6 @@ export const TIMING = {
   renewShare: 0.2, renewBeforeMs: 60_000, probeMs: 2000, draw: Math.random,
 };
 
-// Losses that still count after a connection on which the client was served for a while.
-const FAILURES_OF_SERVED = 2;
 // A connection may take so many times as long as the quickest of the last ones, and how much longer after one that took too long.
 const MARGIN = 4;
 const REMEMBERED = 3;
@@ -116,7 +114,7 @@ export class Waits {
   /** Note how long a connection has lasted, milliseconds; undefined if the gateway did not welcome it. */
   ended(lastedMs) {
     if (lastedMs >= this.timing.settledAfterMs) this.#lost = this.#refusals = 0;
-    else if (lastedMs >= this.timing.servedAfterMs) this.#lost = Math.min(this.#lost, FAILURES_OF_SERVED);
+    else if (lastedMs >= this.timing.servedAfterMs) this.#lost = 0;
   }
 
   /**

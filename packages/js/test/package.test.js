@@ -103,7 +103,7 @@ test("a connection that has served for a while is soon replaced", () => {
     return waits.next(BACK_OFF, undefined, false);
   };
   assert.deepEqual(Array.from({ length: 15 }, () => after(undefined)).slice(-2), [800, 1600]);
-  assert.deepEqual([after(500), after(2000), after(undefined), after(10_000)], [3200, 400, 800, 100]);
+  assert.deepEqual([after(500), after(2000), after(undefined), after(10_000)], [3200, 100, 200, 100]);
 });
 
 test("event streams take the place of sockets after two in a row that were blocked", () => {
