@@ -161,6 +161,14 @@ def cause_of(error: BaseException) -> str:
     return first if first.isalpha() and first.isupper() else type(error).__name__
 
 
+def text_of(error: BaseException) -> str:
+    """Return the text of an error. Some event loops say nothing of a certificate that is not trusted."""
+    text = str(error) or type(error).__name__
+    if isinstance(error.__cause__ or error.__context__, ssl.SSLCertVerificationError) and "certificate" not in text:
+        return f"{text} Its certificate is not trusted: redis.tls_ca names the authority"
+    return text
+
+
 def mismatch_of(error: BaseException) -> str:
     """Return what is wrong with the scheme of the URL if that is the cause of an error, else an empty text."""
     text = str(error)
@@ -174,7 +182,7 @@ def mismatch_of(error: BaseException) -> str:
 def note_outage(user: str, error: BaseException) -> None:
     """Log that Redis has failed a user, if that is news."""
     if (cause := cause_of(error)) != CHANGING:
-        REDIS_OUTAGE.failed(user, cause, error=str(error) or type(error).__name__)
+        REDIS_OUTAGE.failed(user, cause, error=text_of(error))
 
 
 async def until_answered(user: str, action: Callable[[], Awaitable[_T]], retry_s: float = 0.1) -> _T:

@@ -10,7 +10,7 @@ from oddsengine.common.reporting.outages import Outage
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.ownership.shard_writer import HEARTBEAT_S
 from oddsengine.runtime.processes.startup import Step
-from oddsengine.streams.connection import DENIED, UNAVAILABLE, cause_of, mismatch_of, open_client
+from oddsengine.streams.connection import DENIED, UNAVAILABLE, cause_of, mismatch_of, open_client, text_of
 from oddsengine.streams.embedded import EmbeddedRedis
 from oddsengine.streams.errors import UnsuitableRedis
 from oddsengine.streams.identity import identify
@@ -123,7 +123,7 @@ async def _wait_answering(redis: Redis, startup: Startup) -> None:
                 raise UnsuitableRedis(f"it refuses the user or the password of redis.url ({cause})") from error
             if mismatch := mismatch_of(error):
                 raise UnsuitableRedis(mismatch) from error
-            reason = str(error) or type(error).__name__
+            reason = text_of(error)
             startup.waiting_for = f"Redis: {reason}"
             outage.failed("start", cause, error=reason)
             await asyncio.sleep(_RETRY_S)

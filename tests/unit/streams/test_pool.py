@@ -1,8 +1,13 @@
-"""How long a pool waits for a connection to Redis that it makes."""
+"""How long a pool waits for a connection to Redis that it makes, and what is said of one that fails."""
 
 from __future__ import annotations
 
+import ssl
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+
 from oddsengine.streams.clients.pool import ConnectLimit
+from oddsengine.streams.connection import text_of
 
 
 def after(*took_s: float) -> ConnectLimit:
@@ -30,3 +35,11 @@ def test_a_way_that_has_become_slow_is_granted_more_and_more() -> None:
     limit.note_made(2.0)
     limit.note_timeout(30.0)
     assert 0.5 == limit.limit_s(30.5), "it starts again"
+
+
+def test_a_certificate_that_is_not_trusted_is_named() -> None:
+    """The loop that processes run raises an error without a text."""
+    error = RedisConnectionError("Error connecting to h:1.")
+    error.__context__ = ssl.SSLCertVerificationError()
+    assert "redis.tls_ca" in text_of(error)
+    assert "gone" == text_of(RedisConnectionError("gone"))
