@@ -33,6 +33,8 @@ class Floor:
         self.page = page
         self._socket = socket
         self.market: dict[str, Any] = {}
+        self._commands: list[dict[str, Any]] = []
+        self._awaited: set[str] = set()
 
     async def press(self, *keys: str) -> None:
         for key in keys:
@@ -52,20 +54,26 @@ class Floor:
     async def seen(self, condition: Callable[[dict[str, Any]], bool]) -> None:
         """Wait until the subscriber sees the market so."""
         while not (self.market and condition(self.market)):
-            message = await self._socket.receive_until("snapshot", "delta")
-            for each in message.get("markets", ()):
-                known = self.market.get("selections", {})
-                selections = {key: {**known.get(key, {}), **value} for key, value in each.get("selections", {}).items()}
-                self.market = {**self.market, **each, "selections": {**known, **selections}}
+            await self._receive()
 
     async def command(self, action: str, state: str) -> dict[str, Any]:
-        """Wait until the floor is sent a command in a state."""
+        """Wait until the floor is sent a command in a state, another one each time."""
         while True:
-            message = await self._socket.receive_until("snapshot", "delta")
-            commands: list[dict[str, Any]] = message.get("commands", [])
-            for each in commands:
-                if (each["action"], each["state"]) == (action, state):
+            while self._commands:
+                each = self._commands.pop(0)
+                if (each["action"], each["state"]) == (action, state) and each["id"] not in self._awaited:
+                    self._awaited.add(each["id"])
                     return each
+            await self._receive()
+
+    async def _receive(self) -> None:
+        """Keep what the next message has of either: markets and commands come in any order."""
+        message = await self._socket.receive_until("snapshot", "delta")
+        self._commands += message.get("commands", [])
+        for each in message.get("markets", ()):
+            known = self.market.get("selections", {})
+            selections = {key: {**known.get(key, {}), **value} for key, value in each.get("selections", {}).items()}
+            self.market = {**self.market, **each, "selections": {**known, **selections}}
 
 
 @asynccontextmanager

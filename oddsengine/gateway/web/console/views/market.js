@@ -69,7 +69,7 @@ export class MarketDetail {
       this.#chartWidth = contentRect.width;
       this.#chartMs = 0;
     }).observe(this.chart);
-    this.chartHeading = element("h4");
+    this.chartHeading = element("h4", { text: "Published price and fair odds" });
     this.legend = element("ul", { class: "legend" });
     this.past = new Past(console, () => {
       this.#chartMs = 0;
