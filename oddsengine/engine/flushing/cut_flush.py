@@ -79,6 +79,9 @@ def _suspend(staging: Staging, dirty: DirtySets, backlog: Backlog, shard: int, n
             if others is None:
                 to_price.add(market)
             else:
+                for other in others:
+                    # Their books may not have moved, but they follow from those that are suspended now.
+                    dirty.chosen.pop(other, None)
                 to_price |= others
             if number < len(markets) and not has_time():
                 backlog.put_back(event, markets[number:])

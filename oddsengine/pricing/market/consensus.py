@@ -82,6 +82,8 @@ class Opinions:
             # It also follows from the time, or from what is deep in the books.
             return opinion(market, group, winners, profile, member.weight, now_ms)
         origin = (
+            # One that was withdrawn and is back counts its moves anew.
+            market,
             market.moves,
             market.books,
             len(market.books),

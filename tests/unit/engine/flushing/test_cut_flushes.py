@@ -264,3 +264,19 @@ async def test_others_have_their_turn_while_thousands_of_markets_are_suspended_a
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_line_is_priced_again_where_a_cut_flush_suspends_the_one_it_was_pooled_with() -> None:
+    pipeline = Pipeline(Pricer({"default": Profile(pool_limit=0.5)}), SOURCES)
+    start(pipeline, ("e0",), ("feed.a",))
+    for line, odds in ((1.5, 2.1), (2.5, 2.0)):
+        receive(pipeline, "feed.a", *offered("feed.a", "e0", line))
+        books = [a_quote("over", odds, spread=0.08), a_quote("under", odds / (odds - 1), spread=0.08)]
+        receive(pipeline, "feed.a", MarketUpdate(total("e0", line), books=books))
+    pipeline.flush(0, 1)
+    offer = pipeline.offers[0]
+    assert offer.markets[MarketId(total("e0", 2.5))].selections["over"].prices == (1950,)
+    definition = a_definition(total("e0", 1.5), ("over", "under"), type="total", period="ft", line=1.5, status="suspended")
+    receive(pipeline, "feed.a", MarketUpdate(total("e0", 1.5), definition=definition))
+    pipeline.flush(0, 2, Counted(9))
+    assert offer.markets[MarketId(total("e0", 2.5))].selections["over"].prices == (1900,)
