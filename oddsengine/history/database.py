@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
     from oddsengine.history.settings import HistorySettings
 
-#: What fails where the server, the way to it or its disk does. It is tried again.
-UNREACHABLE: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError)
+#: What fails where the server, the way to it or its disk does. It is tried again, on another connection: what is left of one that
+#: broke in the middle of an answer may also say that it is busy, by an `InternalClientError`.
+UNREACHABLE: Final = (
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+    *(OSError, asyncio.TimeoutError),
+)
 #: What does not pass: the user, the password or the database is wrong.
 DENIED: Final = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 _CONNECT_TIMEOUT_S: Final = 10.0

@@ -31,6 +31,7 @@ _DROPPED: Final = """
         (shard, day, before_epoch, before_seq, before_number, epoch, seq, digest, number, record_digest)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
+_NEWEST: Final = "SELECT max(at_ms) FROM positions"
 _log = structlog.get_logger(__name__)
 
 
@@ -74,7 +75,10 @@ class Upkeep:
         if now_ms >= self._next_look_ms:
             self._next_look_ms = now_ms + _LOOK_EVERY_MS
             try:
-                self._days -= set(await drop_old_days(connection, day_of(now_ms) - self._keep_days))
+                newest_ms = await connection.fetchval(_NEWEST)
+                # A clock that is ahead must not delete anything: days pass by what is archived, too.
+                today = day_of(min(now_ms, newest_ms or 0))
+                self._days -= set(await drop_old_days(connection, today - self._keep_days))
             except asyncpg.LockNotAvailableError:
                 _log.warning("days not dropped, they are being read; trying again")
 
@@ -106,7 +110,10 @@ async def drop_old_days(connection: Any, before: int) -> list[int]:
 
     What they ended with is noted, so that the chain can be followed over them.
     """
-    days = sorted(day for day in await find_days(connection) if day < before)
+    found = {day for day in await find_days(connection) if day < before}
+    # Of a day that was dropped once, and that a clock went back to, there is no place to note a second end.
+    noted = {row["day"] for row in await connection.fetch("SELECT DISTINCT day FROM dropped WHERE day = ANY($1)", [*found])}
+    days = sorted(found - noted)
     held = [key_of(row["event"]) for row in await connection.fetch("SELECT event FROM holds")] if days else []
     dropped = []
     for day in days:

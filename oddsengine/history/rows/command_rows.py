@@ -117,9 +117,8 @@ class CommandRows:
             except DECODING_ERRORS:
                 row = row._replace(sealed=fields[_COMMAND])
             else:
-                at_ms = max(command.created_ms, command.confirmed_ms or 0, command.lifted_ms or 0)
                 people = (command.author, command.confirmed_by, command.lifted_by)
-                row = CommandRow(seq, at_ms, command.id, command.action, *people, salt, digest, seal(command, salt))
+                row = CommandRow(seq, time_of(command), command.id, command.action, *people, salt, digest, seal(command, salt))
         if seq != last.seq + 1 and last != NOTHING:
             gap = (0, last.seq, last.at_ms, 0, seq, row.at_ms, digest, row.at_ms, last.number, self._why)
             self._gaps.append(GapRow(NUMBER, *gap))
@@ -130,6 +129,11 @@ class CommandRows:
         self.recent.add(digest)
         self.after = number
         self.position = ShardPosition(last.epoch, seq, digest, row.at_ms, last.number + 1, b"")
+
+
+def time_of(command: Command) -> int:
+    """Return when the last step of the life of a command was made."""
+    return max(command.created_ms, command.confirmed_ms or 0, command.lifted_ms or 0)
 
 
 def _sealed(fields: Mapping[bytes, bytes]) -> bytes:

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.domain.changes import MarketRecord
 from oddsengine.offer.entries.entry import Entry, decode_entry
 
@@ -22,6 +23,8 @@ class CutEntry(NamedTuple):
     entry: Entry | None
 
 
+#: A clock that was set back by less than this is taken to stand still.
+CLOCK_TOLERANCE_MS: Final = 10_000
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_piece: Final = msgspec.msgpack.Decoder(bytes).decode
 _decode_record: Final = msgspec.msgpack.Decoder(MarketRecord).decode
@@ -40,6 +43,19 @@ def cut(encoded: bytes) -> CutEntry:
     joined = b"".join(pieces)
     start = encoded.index(joined)
     return CutEntry(encoded[:start], pieces, encoded[start + len(joined) :], entry)
+
+
+def cut_or_keep(encoded: bytes) -> CutEntry:
+    """Cut an entry. What can't be read is kept whole: it has no changes, and no time."""
+    try:
+        return cut(encoded)
+    except (*DECODING_ERRORS, ValueError):
+        return CutEntry(encoded, [], b"", None)
+
+
+def clamp_time(entry: Entry | None, last_ms: int) -> int:
+    """Return the time of an entry, or that of the one before if it is a little before that, or unknown."""
+    return last_ms if entry is None or 0 < last_ms - entry.ts_ms <= CLOCK_TOLERANCE_MS else entry.ts_ms
 
 
 def record_in(piece: bytes) -> MarketRecord:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from oddsengine.common.decoding import DECODING_ERRORS
-from oddsengine.history.rows.cutting import CutEntry, cut
+from oddsengine.history.rows.cutting import clamp_time, cut_or_keep
 from oddsengine.history.rows.tables import (
     NOTHING,
     ChangeRow,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from oddsengine.domain.ids import MarketId
+    from oddsengine.history.rows.cutting import CutEntry
     from oddsengine.offer.entries.entry import Entry
     from oddsengine.offer.replica_offer import HeldMarket
     from oddsengine.streams.chain.entries import TailEntry
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 
 #: A question about a market reads at most so many changes.
 CHANGES_PER_RECORD: Final = 32
-#: A clock that was set back by less than this is taken to stand still.
-CLOCK_TOLERANCE_MS: Final = 10_000
 DAY_MS: Final = 86_400_000
 #: Why the history of a shard does not have what was before: it begins here.
 BEGINNING: Final = "beginning"
@@ -129,8 +128,8 @@ class ShardRows:
             reason: why they are missing.
         """
         after = self.position
-        said = self._read(first).entry
-        at_ms = self._clamp(said)
+        said = cut_or_keep(first.batch).entry
+        at_ms = clamp_time(said, after.at_ms)
         body = GapBody(after.epoch, after.seq, *first.position, first.digest, digest_of(b"", first.batch), reason)
         self._add(RecordKind.GAP, self.shard, _encode(body))
         limits = (after.epoch, after.seq, after.at_ms, *first.position, at_ms, first.digest)
@@ -152,9 +151,9 @@ class ShardRows:
 
     def add(self, entry: TailEntry) -> None:
         """Add the entry that follows the last one, or that is the first after a gap."""
-        parts = self._read(entry)
+        parts = cut_or_keep(entry.batch)
         said = parts.entry
-        at_ms = self._clamp(said)
+        at_ms = clamp_time(said, self.position.at_ms)
         self._open_day(at_ms)
         self._add_entry(entry, parts, at_ms)
         if self._gap is not None:
@@ -208,19 +207,6 @@ class ShardRows:
             self._add_record(RecordKind.EVENT, entry.record.id, _encode(entry.record))
         for held in self.offer.markets.values():
             self._add_market(held)
-
-    @staticmethod
-    def _read(entry: TailEntry) -> CutEntry:
-        """Cut an entry. What can't be read has no changes, and no time."""
-        try:
-            return cut(entry.batch)
-        except (*DECODING_ERRORS, ValueError):
-            return CutEntry(entry.batch, [], b"", None)
-
-    def _clamp(self, entry: Entry | None) -> int:
-        """Return the time of an entry, or that of the last one if it is a little before that, or unknown."""
-        last = self.position.at_ms
-        return last if entry is None or 0 < last - entry.ts_ms <= CLOCK_TOLERANCE_MS else entry.ts_ms
 
     def _open_day(self, at_ms: int) -> None:
         """Record the whole state where a day begins, or several have."""

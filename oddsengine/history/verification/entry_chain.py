@@ -6,6 +6,10 @@ import hashlib
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
+from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.history.rows.cutting import CLOCK_TOLERANCE_MS, clamp_time, cut_or_keep
 from oddsengine.history.rows.tables import key_of
 from oddsengine.history.verification.problems import Problem
 
@@ -24,6 +28,23 @@ _HEADS: Final = 10
 #: What no change begins with.
 _NOTHING: Final = b"\xc1"
 _CHANGED: Final = "changed: its bytes do not lead to its digest"
+
+
+class _Said(msgspec.Struct, array_like=True, gc=False):
+    """What an entry says of the rows that it became: the beginning of an `Entry`, of which nothing else is decoded."""
+
+    seq: int
+    ts_ms: int
+    commands: int = 0
+    urgent: int = 0
+    events: msgspec.Raw = msgspec.Raw()
+    removals: msgspec.Raw = msgspec.Raw()
+    markets: msgspec.Raw = msgspec.Raw()
+    runs: msgspec.Raw = msgspec.Raw()
+    records: list[msgspec.Raw] = []
+
+
+_decode_said: Final = msgspec.msgpack.Decoder(_Said).decode
 
 
 class StoredEntry(NamedTuple):
@@ -107,7 +128,8 @@ class EntryChain:
         self._anchors = anchors
         #: the last entry checked; None where nothing before is known
         self.last: tuple[int, int, bytes] | None = None
-        self._last_ms = 0
+        #: its time; None where that is not known
+        self.last_ms: int | None = 0
         #: the positions of anchors that were there
         self.met: set[tuple[int, int]] = set()
         #: key of a market -> the bytes that its changes begin with, after their sizes
@@ -121,7 +143,7 @@ class EntryChain:
             changes: rows with the columns of `StoredChange`, in order: all between the first and the last of these entries.
             is_first: whether what the first entry follows is not known, because older days are not kept or not asked for.
         """
-        sha256, anchors, prefixes = hashlib.sha256, self._anchors, self._prefixes
+        sha256, prefixes = hashlib.sha256, self._prefixes
         place, count = 0, len(changes)
         last_epoch, last_seq, last_digest = self.last or (0, 0, None)
         for number, row in enumerate(entries):
@@ -155,19 +177,41 @@ class EntryChain:
                 return self._mismatch(
                     [StoredEntry(*each[:_ENTRY]) for each in entries[number : number + 2]], previous, changes[first:]
                 )
-            if (epoch, seq) in anchors and not self._meet(epoch, seq, digest):
-                what = (
-                    f"computed anew: {anchors[epoch, seq].source} has another digest of it, and all up to here have changed since"
-                )
+            if what := self._what_is_wrong(row, parts, content, is_first=is_first and number == 0):
                 return self._problem(StoredEntry(*row[:_ENTRY]), what)
             last_epoch, last_seq, last_digest = self.last = (epoch, seq, digest)
-            self._last_ms = at_ms
+            self.last_ms = at_ms
         return self._added(StoredChange(*changes[place][:_CHANGE])) if place < count else None
 
-    def _meet(self, epoch: int, seq: int, digest: bytes) -> bool:
-        """Note that the entry of an anchor is there. Return whether it has the digest that it had."""
+    def _is_as_said(self, at_ms: int, parts: list[bytes], content: bytes, *, is_first: bool) -> bool:
+        """Check whether an entry has the time, and the changes, that its bytes say. Its parts joined are these bytes."""
+        try:
+            said = _decode_said(content)
+        except DECODING_ERRORS:
+            pass
+        else:
+            if said.ts_ms == at_ms and list(map(bytes, said.records)) == parts[1:-1]:
+                return True
+        head, pieces, tail, entry = cut_or_keep(content)
+        if parts != [head, *pieces, tail]:
+            return False
+        if is_first or self.last_ms is None:
+            # What it follows is on a day that is not kept, or not asked for.
+            return entry is None or 0 <= at_ms - entry.ts_ms <= CLOCK_TOLERANCE_MS
+        return at_ms == clamp_time(entry, self.last_ms)
+
+    def _what_is_wrong(self, row: Row, parts: list[bytes], content: bytes, *, is_first: bool) -> str:
+        """Return what is wrong with an entry whose bytes lead to its digest; empty if nothing is."""
+        epoch, seq, at_ms = row[:3]
+        if not self._is_as_said(at_ms, parts, content, is_first=is_first):
+            return "changed: its time, or where its changes begin and end, is not what its bytes say"
+        anchor = self._anchors.get((epoch, seq))
+        if anchor is None:
+            return ""
         self.met.add((epoch, seq))
-        return self._anchors[epoch, seq].digest == digest
+        if anchor.digest == row[_DIGEST - 1]:
+            return ""
+        return f"computed anew: {anchor.source} has another digest of it, and all up to here have changed since"
 
     def _added(self, change: StoredChange) -> Problem:
         where = f"change {change.ordinal} of entry {change.epoch}-{change.seq}"
@@ -187,7 +231,7 @@ class EntryChain:
         if last is not None and entry.epoch == last[0] and entry.seq == last[1] + 1:
             return last[2], None
         while is_known and (after := self._dropped.get((last or (0, 0))[:2])) is not None and after[:2] < entry[:2]:
-            self.last = last = after
+            self.last, self.last_ms, last = after, None, after
         if last is not None and entry.epoch == last[0] and entry.seq == last[1] + 1:
             return last[2], None
         gap, follows = self._gaps.get(entry[:2]), entry.follows_digest
@@ -256,10 +300,12 @@ class EntryChain:
         if last[:2] < (epoch, seq):
             return Problem(self._chain, f"entry {epoch}-{seq}", 0, f"removed: the end of the chain, after {last[0]}-{last[1]}")
         if last[:2] > (epoch, seq):
-            return Problem(self._chain, f"entry {last[0]}-{last[1]}", self._last_ms, f"added: the chain ends with {epoch}-{seq}")
+            return Problem(
+                self._chain, f"entry {last[0]}-{last[1]}", self.last_ms or 0, f"added: the chain ends with {epoch}-{seq}"
+            )
         if last[2] != digest:
             return Problem(
-                self._chain, f"entry {epoch}-{seq}", self._last_ms, "computed anew: the archiver has another digest of it"
+                self._chain, f"entry {epoch}-{seq}", self.last_ms or 0, "computed anew: the archiver has another digest of it"
             )
         for missing in sorted(self._anchors.keys() - self.met):
             what = f"removed: {self._anchors[missing].source} was signed after it"

@@ -9,10 +9,11 @@ import msgspec
 from oddsengine.commands.command import Command
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.history.forgetting import FORGOTTEN
+from oddsengine.history.rows.command_rows import time_of
 from oddsengine.history.rows.tables import GapBody, RecordKind, RecordRow, record_digest
 from oddsengine.history.verification.problems import Problem
 from oddsengine.streams.chain.links import digest_of
-from oddsengine.streams.chain.sealing import commitment
+from oddsengine.streams.chain.sealing import RELOADED, commitment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,6 +49,8 @@ class RecordChain:
         self._chain = name or f"records of shard {shard}"
         self._gaps = dict(gaps)
         self._anchors = anchors
+        #: the last gap after which the state is not known yet
+        self._open: GapRow | None = None
         self.number = 0
         self.digest: bytes | None = b""
         #: what the records say of gaps, by the position of the entry after each
@@ -58,6 +61,7 @@ class RecordChain:
         for row in rows:
             while self.digest is not None and row.number > self.number + 1 and self.number in self._dropped:
                 self.number, self.digest = self._dropped[self.number]
+                self._open = None
             if self.digest is not None and row.number != self.number + 1:
                 what = (
                     "added: there is one of this number" if row.number <= self.number else f"removed: what follows {self.number}"
@@ -70,13 +74,25 @@ class RecordChain:
                 return self._problem(row, f"computed anew: {anchor.source} has another digest of it")
             if row.kind == RecordKind.GAP and not self._has_gap(row):
                 return self._problem(row, "the row of `gaps` that says the same is changed or removed")
+            if row.kind == RecordKind.PROFILES and self._open is not None:
+                gap, self._open = self._open, None
+                if gap.known_ms != row.at_ms:
+                    return self._problem(row, "the row of `gaps` that ends here has another `known_ms`")
             self.number, self.digest = row.number, row.digest
         return None
 
     def _has_gap(self, row: RecordRow) -> bool:
-        gap, body = self._gaps.pop(row.number, None), _decode_gap(row.body)
+        """Check that a row of `gaps` says what a record says. The state is known again with the next record of profiles."""
+        before, gap, body = self._open, self._gaps.pop(row.number, None), _decode_gap(row.body)
         self.gaps[body.until_epoch, body.until_seq] = body
-        return gap is not None and body[:5] == (*gap[1:3], *gap[4:6], gap.until_digest)
+        if gap is None or body[:5] != (*gap[1:3], *gap[4:6], gap.until_digest) or body.reason != gap.reason:
+            return False
+        if before is not None and before.known_ms is not None:
+            return False
+        if row.shard >= 0:
+            self._open = gap
+            return gap.after_ms == row.at_ms
+        return gap.known_ms == gap.until_ms
 
     def _problem(self, row: RecordRow, what: str) -> Problem:
         return Problem(self._chain, f"record {row.number}", row.at_ms, what)
@@ -92,6 +108,12 @@ class RecordChain:
         if (signed := max(self._anchors, default=0)) > number:
             what = f"removed: {self._anchors[signed].source} was signed after it"
             return Problem(self._chain, f"record {signed}", 0, what)
+        return self._find_wrong_gap()
+
+    def _find_wrong_gap(self) -> Problem | None:
+        if (gap := self._open) is not None and gap.known_ms is not None:
+            what = "changed: no record says that it has ended"
+            return Problem(self._chain, f"gap before {gap.until_epoch}-{gap.until_seq}", gap.until_ms, what)
         for gap in self._gaps.values():
             return Problem(self._chain, f"gap before {gap.until_epoch}-{gap.until_seq}", gap.until_ms, "added: no record says so")
         return None
@@ -103,38 +125,54 @@ class CommandChain:
     Args:
         gaps: the gaps of the log, by the number of the entry after each.
         anchors: what is known of numbers from elsewhere.
+        numbers: of these, how many rows there were up to there.
     """
 
-    def __init__(self, gaps: Mapping[int, GapRow], anchors: Mapping[int, Anchor]) -> None:
-        self._gaps = gaps
+    def __init__(self, gaps: Mapping[int, GapRow], anchors: Mapping[int, Anchor], numbers: Mapping[int, int]) -> None:
+        self._gaps = dict(gaps)
         self._anchors = anchors
+        self._numbers = numbers
         self._met: set[int] = set()
         self.seq = 0
+        self._at_ms = 0
+        self._rows = 0
         self._digest: bytes | None = None
 
     def check(self, rows: Iterable[CommandRow]) -> Problem | None:
         """Check the next entries, and return the first problem."""
         for row in rows:
-            gap = self._gaps.get(row.seq)
-            if gap is not None or self._digest is None:
+            gap = self._gaps.pop(row.seq, None)
+            if self._digest is None and gap is None:
                 previous = b"" if row.seq == 1 else None
-            elif row.seq != self.seq + 1:
-                return _command_problem(row, f"removed: what follows {self.seq}")
-            else:
+            elif row.seq == self.seq + 1 and gap is None:
                 previous = self._digest
-            if previous is not None and row.digest and digest_of(previous, row.sealed) != row.digest:
-                return _command_problem(row, "changed: it does not lead to its digest")
-            if what := _check_people(row):
+            elif gap is None:
+                return _command_problem(row, f"removed: what follows {self.seq}")
+            elif (*gap[2:4], *gap[6:8], gap.number) != (self.seq, self._at_ms, row.at_ms, row.digest, self._rows):
+                return _command_problem(row, "changed: the gap before it is not where its row of `gaps` says")
+            else:
+                previous = None
+            self._rows += 1
+            if what := self._what_is_wrong(row, previous):
                 return _command_problem(row, what)
-            anchor = self._anchors.get(row.seq)
-            if anchor is not None:
-                if anchor.digest != row.digest:
-                    return _command_problem(row, f"computed anew: {anchor.source} has another digest of it")
-                self._met.add(row.seq)
-            self.seq, self._digest = row.seq, row.digest
+            self.seq, self._at_ms, self._digest = row.seq, row.at_ms, row.digest
         return None
 
-    def end(self, seq: int, digest: bytes) -> Problem | None:
+    def _what_is_wrong(self, row: CommandRow, previous: bytes | None) -> str:
+        """Return what is wrong with an entry; empty if nothing is."""
+        if previous is not None and row.digest and digest_of(previous, row.sealed) != row.digest:
+            return "changed: it does not lead to its digest"
+        anchor, number = self._anchors.get(row.seq), self._numbers.get(row.seq, self._rows)
+        if (what := _check_columns(row)) or anchor is None:
+            return what
+        self._met.add(row.seq)
+        if anchor.digest != row.digest:
+            return f"computed anew: {anchor.source} has another digest of it"
+        if number != self._rows:
+            return f"removed or added: {anchor.source} was signed after {number} rows, and there are {self._rows} up to here"
+        return ""
+
+    def end(self, seq: int, digest: bytes, number: int) -> Problem | None:
         """Check that the chain ends where the archiver has ended, and that nothing that was signed is missing."""
         if self.seq < seq:
             return Problem("commands", f"entry {seq}", 0, f"removed: the end of the log, after {self.seq}")
@@ -144,6 +182,14 @@ class CommandChain:
             return Problem("commands", f"entry {seq}", 0, "computed anew: the archiver has another digest of it")
         for missing in sorted(self._anchors.keys() - self._met):
             return Problem("commands", f"entry {missing}", 0, f"removed: {self._anchors[missing].source} was signed after it")
+        return self._find_wrong_count(seq, number)
+
+    def _find_wrong_count(self, seq: int, number: int) -> Problem | None:
+        if self._rows != number:
+            what = f"removed or added: the archiver has written {number} rows, and there are {self._rows}"
+            return Problem("commands", f"entry {seq}", 0, what)
+        for gap in self._gaps.values():
+            return Problem("commands", f"gap before {gap.until_seq}", gap.until_ms, "added: nothing is missing there")
         return None
 
 
@@ -151,17 +197,18 @@ def _command_problem(row: CommandRow, what: str) -> Problem:
     return Problem("commands", f"entry {row.seq}", row.at_ms, what)
 
 
-def _check_people(row: CommandRow) -> str:
+def _check_columns(row: CommandRow) -> str:
     """Return what is wrong with the columns of a command; empty if nothing is. People that are forgotten are not compared."""
-    if row.id is None:
-        return ""
+    columns = (row.id, row.action, row.author, row.confirmed_by, row.lifted_by)
+    if row.sealed == RELOADED:
+        return "" if columns == (None,) * len(columns) else "changed: its columns are those of a command, which it is not"
     try:
         command = _decode_command(row.sealed)
     except DECODING_ERRORS:
-        return "changed: it can't be read"
+        return "" if row.id is None else "changed: it can't be read"
     people = (row.author, row.confirmed_by, row.lifted_by)
     sealed = (command.author, command.confirmed_by, command.lifted_by)
-    if (row.id, row.action) != (command.id, command.action):
+    if (row.id, row.action, row.at_ms) != (command.id, command.action, time_of(command)):
         return "changed: its columns do not say what it says"
     if [name is None for name in people] != [name is None for name in sealed]:
         return "changed: somebody in it was added or removed"

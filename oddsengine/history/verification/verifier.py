@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from oddsengine.history.archive.writer import read_position
 from oddsengine.history.rows.command_rows import NUMBER, STREAM, CommandRow
 from oddsengine.history.rows.note_rows import NOTES
-from oddsengine.history.rows.tables import NOTHING, GapRow, RecordRow, ShardPosition
+from oddsengine.history.rows.tables import GapRow, RecordRow, ShardPosition
 from oddsengine.history.schema.partitions import DAY_MS
 from oddsengine.history.verification.checkpoints import CheckpointRow, read_checkpoints
 from oddsengine.history.verification.entry_chain import Anchor, EntryChain, StoredChange, StoredEntry, kept_anchors
+from oddsengine.history.verification.frame import find_foreign, find_foreign_change, find_kept, find_moved_gap
 from oddsengine.history.verification.note_chains import CommandChain, RecordChain
 from oddsengine.history.verification.parts import verify_parts
 from oddsengine.history.verification.problems import Problem
@@ -130,10 +131,13 @@ class Verifier:
             self._checkpoints, problem = read_checkpoints([CheckpointRow(*row) for row in rows], self._keys)
             self._note(problem)
         shards = await connection.fetchval("SELECT shards FROM installation") or 0
+        signed = {stream for checkpoint in self._checkpoints for stream in checkpoint.streams}
+        self._problems += await find_foreign(connection, shards, signed)
         facts, positions = [], []
         for shard in range(shards):
             position = await read_position(connection, str(shard))
             dropped = await self._read_dropped(connection, shard)
+            self._problems += await find_kept(connection, shard, dropped) or await find_moved_gap(connection, shard)
             records = await self._check_records(connection, shard, dropped, position)
             jumps = {(row["before_epoch"], row["before_seq"]): (row["epoch"], row["seq"], row["digest"]) for row in dropped}
             facts.append(Facts(records.gaps, kept_anchors(self._positions(str(shard)), jumps), jumps))
@@ -178,11 +182,13 @@ class Verifier:
         query = "SELECT count(*) FROM changes WHERE at_ms >= $1 AND at_ms < $2"
         changes = await connection.fetchval(query, *self._period)
         if not times_ms:
+            self._problems += await find_foreign_change(connection, len(shards))
             return list(shards)
         limits = min(row["first_ms"] for row in times_ms), max(row["last_ms"] for row in times_ms) + 1
         part = await verify_parts(job, limits, await self.count(), self._progress, self._processes)
         doubtful = set(part.doubtful)
         if changes != sum(part.changes):
+            self._problems += await find_foreign_change(connection, len(shards))
             doubtful.update(shards)
         if self._period == EVER:
             doubtful.update(shard for shard in shards if (part.ends[shard] or (0, 0, b"")) != positions[shard][:3])
@@ -237,7 +243,8 @@ class Verifier:
         position = await read_position(connection, STREAM)
         gaps = {gap.until_seq: gap for gap in await self._gaps(connection, NUMBER)}
         anchors = {seq: anchor for (_, seq), anchor in self._positions(STREAM).items()}
-        chain = CommandChain(gaps, anchors)
+        numbers = {end.seq: end.number for checkpoint in self._checkpoints if (end := checkpoint.streams.get(STREAM)) is not None}
+        chain = CommandChain(gaps, anchors, numbers)
         async with aclosing(_chunks(connection, f"SELECT {', '.join(CommandRow._fields)} FROM commands ORDER BY seq")) as chunks:
             async for rows in chunks:
                 problem = chain.check(CommandRow(*row) for row in rows)
@@ -245,8 +252,7 @@ class Verifier:
                 if problem is not None:
                     self._note(problem)
                     return
-        if position != NOTHING:
-            self._note(chain.end(position.seq, position.digest))
+        self._note(chain.end(position.seq, position.digest, position.number))
 
     async def _find_added(self, connection: Any, shard: int) -> Problem:
         row = await connection.fetchrow(_ADDED, shard, *self._period)

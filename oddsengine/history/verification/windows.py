@@ -33,7 +33,7 @@ _SHARD_OF_ENTRY: Final = len(StoredEntry._fields)
 _SHARD_OF_CHANGE: Final = len(StoredChange._fields)
 _ENTRY_PLACE: Final = itemgetter(_SHARD_OF_ENTRY, 0, 1)
 _BEFORE: Final = """
-    SELECT epoch, seq, digest FROM entries WHERE shard = $1 AND at_ms >= $2 AND at_ms < $3
+    SELECT epoch, seq, digest, at_ms FROM entries WHERE shard = $1 AND at_ms >= $2 AND at_ms < $3
     ORDER BY at_ms DESC, epoch DESC, seq DESC LIMIT 1
 """
 _NEXT: Final = "SELECT min(at_ms) FROM entries WHERE shard = $1 AND at_ms >= $2 AND at_ms < $3"
@@ -127,7 +127,8 @@ class _Verification:
     async def run(self, first_ms: int, end_ms: int) -> Part:
         for shard, chain in enumerate(self._chains):
             row = await self._connection.fetchrow(_BEFORE, shard, self._job.period[0], first_ms)
-            chain.last = None if row is None else tuple(row)
+            if row is not None:
+                chain.last, chain.last_ms = tuple(row)[:3], row["at_ms"]
         begins = [chain.last for chain in self._chains]
         at_ms, span_ms = first_ms, float(_FIRST_MS)
         while at_ms < end_ms and len(self._doubtful) < len(self._chains):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from oddsengine.history.database import Database
     from oddsengine.streams.embedded import EmbeddedRedis
 
-TABLES = ("entries", "changes", "records", "gaps", "commands", "positions", "checkpoints")
+TABLES = ("entries", "changes", "records", "gaps", "commands", "positions", "checkpoints", "installation", "dropped")
 RESTORE = [f"TRUNCATE {table}; INSERT INTO {table} SELECT * FROM saved_{table}" for table in TABLES]
 #: The archiver is made to have ended where the entries end.
 END = """UPDATE positions SET (epoch, seq, digest) =
@@ -116,7 +116,59 @@ TAMPERED = {
     "a removed command": ("DELETE FROM commands WHERE seq = 2", "commands: entry 2: removed: the end of the log, after 1"),
     "a removed command, said to be a gap": (
         "DELETE FROM commands WHERE seq = 1; INSERT INTO gaps VALUES (-1, 0, 0, 0, 0, 2, 1, '', 1, 0, 'trimmed')",
-        "commands: entry 1: removed: checkpoint 1 was signed after it",
+        "commands: entry 2: changed: the gap before it is not where",
+    ),
+    "a removed first command": (
+        "DELETE FROM commands WHERE seq = 1; UPDATE positions SET number = 1 WHERE stream = 'commands'",
+        r"commands: entry 2: removed or added: checkpoint \d was signed after 2 rows",
+    ),
+    "removed commands, which the archiver is made not to have": (
+        "DELETE FROM commands; DELETE FROM positions WHERE stream = 'commands'",
+        r"commands: entry 1: removed: checkpoint \d was signed after it",
+    ),
+    "a hidden command": (
+        "UPDATE commands SET id = NULL, action = NULL, author = NULL WHERE seq = 1",
+        "commands: entry 1: changed: its columns",
+    ),
+    "a command at another time": (
+        "UPDATE commands SET at_ms = at_ms + 1 WHERE seq = 1",
+        "commands: entry 1: changed: its columns",
+    ),
+    "a change at another time": (
+        "UPDATE entries SET at_ms = at_ms + 1000 WHERE seq = 5; UPDATE changes SET at_ms = at_ms + 1000 WHERE seq = 5",
+        "shard 0: entry 1000000-5: changed: its time",
+    ),
+    "a change hidden in the rest of its entry": (
+        """UPDATE entries SET changes = 0, tail = (SELECT change FROM changes WHERE seq = 5) || tail WHERE seq = 5;
+           DELETE FROM changes WHERE seq = 5""",
+        "shard 0: entry 1000000-5: changed: its time, or where its changes begin and end",
+    ),
+    "an end of a change moved into the rest of its entry": (
+        """UPDATE entries SET tail = '\\x03' || tail WHERE seq = 5;
+           UPDATE entries SET tail = (SELECT substr(change, length(change)) FROM changes WHERE seq = 5) || substr(tail, 2)
+               WHERE seq = 5;
+           UPDATE changes SET change = substr(change, 1, length(change) - 1) WHERE seq = 5""",
+        "shard 0: entry 1000000-5: changed: its time, or where its changes begin and end",
+    ),
+    "a change of no shard": (
+        "INSERT INTO changes SELECT at_ms, key, epoch, seq, ordinal, 99, change FROM changes WHERE seq = 3 AND epoch = 2000000",
+        "shard 99: change 0 of entry 2000000-3: added: the installation has no such shard",
+    ),
+    "a record of no shard": (
+        "INSERT INTO records SELECT at_ms, key, number, epoch, seq, 99, kind, digest, body FROM records WHERE number = 2",
+        "installation: shard 99 in records: added: the installation has no such shard",
+    ),
+    "an installation without shards": ("DELETE FROM installation", "installation: stream 0: added"),
+    "removed entries, said to be of a day that is not kept": (
+        """INSERT INTO dropped SELECT 0, -5, 1000000, 3, NULL, 1000000, 6, digest, NULL, NULL FROM entries WHERE seq = 6;
+           DELETE FROM entries WHERE epoch = 1000000 AND seq IN (4, 5, 6);
+           DELETE FROM changes WHERE epoch = 1000000 AND seq IN (4, 5, 6)""",
+        "shard 0: day 19691227, not kept: added, or changed: 1000000-3 before it is of later",
+    ),
+    "entries that are there, said to be of a day that is not kept": (
+        """INSERT INTO dropped SELECT 0, at_ms / 86400000, 1000000, 3, NULL, 1000000, 6, digest, NULL, NULL
+           FROM entries WHERE seq = 6""",
+        r"shard 0: day \d+, not kept: added: there are entries of this day",
     ),
     "a removed checkpoint": ("DELETE FROM checkpoints WHERE number = 1", "checkpoints: checkpoint 2: removed"),
     "a changed checkpoint": ("UPDATE checkpoints SET body = body || ' ' WHERE number = 1", "checkpoints: checkpoint 1: changed"),
