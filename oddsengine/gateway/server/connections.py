@@ -87,7 +87,7 @@ class Connections:
         self._sessions[session] = Opened(path, address, self._clock(), connection) if is_logged else None
 
     def dismissed(self, session: Session) -> bool:
-        """Say goodbye to a session whose handshake had begun before a drain. Return False if there is none."""
+        """Dismiss a session whose handshake had begun before a drain. Return False if there is none."""
         if self._is_closing:
             self._hub.send_goaway(session, "drain", _MIN_RECONNECT_MS)
             self._hub.end(session, Close.DRAINING, "drain")

@@ -54,7 +54,7 @@ class SyntheticShard:
 
 
 async def replace_entries(redis: Redis, count: int) -> None:
-    """Put others in place of the entries of a shard, at the same positions, whose prices are 3100, 3200 and so on.
+    """Replace the entries of a shard by others, at the same positions, whose prices are 3100, 3200 and so on.
 
     So it is where Redis comes back as it was earlier, and its owner, which has not noticed, goes on from there.
     """

@@ -160,7 +160,7 @@ class SocketConnection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def eof_received(self) -> None:
-        """Let the transport close: a client that does not send any more has left."""
+        """Allow the transport to close: a client that does not send any more has left."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Handle the end of the connection."""

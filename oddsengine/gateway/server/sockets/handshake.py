@@ -33,7 +33,7 @@ class _Response(web.StreamResponse):
     _send_headers_immediately = False
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Do nothing: the connection has been handed over."""
+        """Ignore it: the connection has been handed over."""
         del data
         self._eof_sent = True
         self._req = None
