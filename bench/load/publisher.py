@@ -114,7 +114,7 @@ class _Moves:
             self._place += 1
 
 
-class _ReadyMoves:
+class ReadyMoves:
     """The same moves, encoded beforehand."""
 
     def __init__(self, offer: OwnedOffer, counts: Sequence[int]) -> None:
@@ -136,14 +136,19 @@ class _ReadyMoves:
         self._place = self._round = 0
 
     def publication(self, count: int, ts_ms: int) -> Publication:
-        """Return the next entry, with up to so many moves."""
+        """Return the next entry, with so many moves: at most one of each market."""
         self._offer.seq += 1
-        part = slice(self._place, self._place + count)
-        records, fragments = (each[part] for each in self._rounds[self._round])
-        names, runs, keys = self._names[part], self._runs[part], self._keys[part]
-        self._place += len(names)
-        if self._place == len(self._names):
-            self._place, self._round = 0, 1 - self._round
+        markets = len(self._names)
+        first = slice(self._place, self._place + min(count, markets))
+        second = slice(0, max(0, first.stop - markets))
+        records, fragments = (
+            [*this[first], *following[second]]
+            for this, following in zip(self._rounds[self._round], self._rounds[1 - self._round], strict=True)
+        )
+        names, runs, keys = ([*each[first], *each[second]] for each in (self._names, self._runs, self._keys))
+        self._place = first.stop % markets
+        if first.stop >= markets:
+            self._round = 1 - self._round
         entry = Entry(self._offer.seq, ts_ms, 0, 0, [], [], names, runs, records, [Raw(encode(fragments))] if names else [])
         return Publication(self._offer.seq, encode(entry), dict(zip(keys, records, strict=True)))
 
@@ -155,7 +160,7 @@ async def _feed(url: str, counts: Sequence[int], *, are_ready: bool) -> None:
     now_ms = time.time_ns() // 1_000_000
     offer.commit(now_ms)
     moves = _Moves(offer, counts)
-    ready = _ReadyMoves(offer, counts) if are_ready else None
+    ready = ReadyMoves(offer, counts) if are_ready else None
     await publisher.claim(now_ms)
     rate, published = 0.0, 0
     suspensions = _Suspensions(offer, publisher, _market(_SUSPENDED_IN, counts[0]))
