@@ -47,9 +47,9 @@ class ShardKeys(NamedTuple):
         """The key of the epoch that a follower has read, where the owner's is below it; it expires."""
         return f"{self._prefix}:lowest_epoch"
 
-    def staged(self, owner: str) -> str:
-        """Return the key under which an owner stages a snapshot before it opens an epoch; it expires."""
-        return f"{self._prefix}:staged:{owner}"
+    def draft(self, owner: str) -> str:
+        """Return the key under which an owner writes a snapshot before it opens an epoch; it expires."""
+        return f"{self._prefix}:draft:{owner}"
 
     @property
     def _prefix(self) -> str:

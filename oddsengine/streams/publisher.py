@@ -20,8 +20,8 @@ from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotL
 from oddsengine.streams.kept_entries import STREAM_BYTES_KEPT, KeptEntries
 from oddsengine.streams.lua import load_script
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
-from oddsengine.streams.snapshots.checkpoints import CHECKPOINT_S, Checkpoints
-from oddsengine.streams.snapshots.staging import StagedSnapshot
+from oddsengine.streams.snapshots.refresh import REFRESH_S, SnapshotRefresh
+from oddsengine.streams.snapshots.draft import DraftSnapshot
 from oddsengine.streams.snapshots.stored import obsolete_keys, read_head, read_stored, record_key
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Publisher:
         results_ttl_s: how long the results of a market are kept once it has left the offer; 0: not at all.
         stream_bytes: how many bytes of batches the stream keeps.
         results_bytes: how many bytes of results are kept, about.
-        checkpoint_s: how often the snapshot is brought up to the stream.
+        refresh_s: how often the snapshot is brought up to the stream.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Publisher:
         results_ttl_s: float = RESULTS_TTL_S,
         stream_bytes: int = STREAM_BYTES_KEPT,
         results_bytes: int = RESULTS_BYTES_KEPT,
-        checkpoint_s: float = CHECKPOINT_S,
+        refresh_s: float = REFRESH_S,
     ) -> None:
         self._redis = redis
         self._shard = shard
@@ -104,13 +104,13 @@ class Publisher:
         self._results_ttl_ms = round(results_ttl_s * 1000)
         self._stream_bytes = stream_bytes
         self._results_bytes = results_bytes
-        self._checkpoint_s = checkpoint_s
+        self._refresh_s = refresh_s
         self._kept = KeptEntries(stream_bytes)
-        self._checkpoints = Checkpoints(time.monotonic, checkpoint_s)
+        self._refresh = SnapshotRefresh(time.monotonic, refresh_s)
         self._owner = secrets.token_hex(8)
         #: a claim that is not complete: an error has interrupted it
-        self._staged: StagedSnapshot | None = None
-        #: the time of Redis after which that is too old; 0 until all of it is staged
+        self._draft: DraftSnapshot | None = None
+        #: the time of Redis after which that is too old; 0 until all of it is written
         self._claim_limit_ms = 0
         #: since when a claim is tried, monotonic seconds; None if none is
         self._claimed_s: float | None = None
@@ -204,46 +204,46 @@ class Publisher:
         self._age_ms = age_ms
         await self._begin_claim(now_ms, unpublished)
         while True:
-            if self._staged is None:
-                self._staged = StagedSnapshot(self._redis, self._shard_keys.staged(self._owner), self.offer.records())
+            if self._draft is None:
+                self._draft = DraftSnapshot(self._redis, self._shard_keys.draft(self._owner), self.offer.records())
                 self._claim_limit_ms = 0
-            staged = self._staged
-            await staged.write()
+            draft = self._draft
+            await draft.write()
             # A repeated call does not make the state newer.
             limit_ms = self._claim_limit_ms = self._claim_limit_ms or self._server_clock.limit_ms()
             expected = "" if self._expected is None else self._expected.stream_id()
-            keys = [*self._keys, staged.key]
+            keys = [*self._keys, draft.key]
             opening, follows = self._opening, self._followed()
             digest = digest_of(follows.digest, opening)
-            args = (self.offer.epoch, opening, staged.fields, self._owner, expected, digest, follows.encode(), limit_ms)
+            args = (self.offer.epoch, opening, draft.fields, self._owner, expected, digest, follows.encode(), limit_ms)
             reply = await self._claim(keys=keys, args=args)
             if reply == b"OK":
                 break
             if reply == _INCOMPLETE:
-                self._staged = None
+                self._draft = None
             elif reply == _LATE:
                 self._server_clock.forget()
                 self._give_up()
             elif not await self._was_given_up(top := parse_stream_id(reply)):
                 if self._expected is not None and top > self._expected:
-                    self._staged = None
+                    self._draft = None
                     raise Overtaken(self._shard, self._expected, top)
                 self._expected = top
                 if top.epoch >= self.offer.epoch:
-                    # The staged records hold no epoch, so they need not be written again.
+                    # The records of the draft hold no epoch, so they need not be written again.
                     self._open_epoch(top, now_ms)
         self._forget_claim()
         self._is_whole = True
         self._expected = Position(self.offer.epoch, 0)
         self._written, self._sent = Link(self._expected, digest), None
         self._kept = KeptEntries(self._stream_bytes)
-        self._checkpoints = Checkpoints(time.monotonic, self._checkpoint_s)
+        self._refresh = SnapshotRefresh(time.monotonic, self._refresh_s)
 
     async def _begin_claim(self, now_ms: int, unpublished: Sequence[Batch]) -> None:
         now_s = time.monotonic()
         if self._claimed_s is None:
             self._claimed_s = now_s
-        elif now_s - (self._claimed_s if self._staged is None else self._staged.written_s) > MAX_AGE_MS / 1000:
+        elif now_s - (self._claimed_s if self._draft is None else self._draft.written_s) > MAX_AGE_MS / 1000:
             self._give_up()
         if not self._server_clock.is_known:
             try:
@@ -251,7 +251,7 @@ class Publisher:
             except ResponseError as error:
                 if not _is_replaced(error):
                     raise
-        if self._staged is None:
+        if self._draft is None:
             self._unpublished += unpublished[self._taken :]
             self._taken = len(unpublished)
             followed = await self._redis.get(self._shard_keys.lowest_epoch)
@@ -260,13 +260,13 @@ class Publisher:
     def _give_up(self) -> NoReturn:
         """Abandon a claim whose state is too old."""
         position = Position(self.offer.epoch, 0)
-        if self._staged is not None:
+        if self._draft is not None:
             self._given_up[position] = digest_of(self._followed().digest, self._opening)
-        self._staged = self._claimed_s = None
+        self._draft = self._claimed_s = None
         raise TooLate(self._shard, position)
 
     def _forget_claim(self) -> None:
-        self._staged = self._claimed_s = None
+        self._draft = self._claimed_s = None
         self._unpublished, self._taken = [], 0
         self._given_up.clear()
 
@@ -324,7 +324,7 @@ class Publisher:
         if type(reply) is int:
             self._server_clock.note(sent_s, reply)
             self._written, self._sent = self._sent, None
-            self._checkpoints.wrote()
+            self._refresh.wrote()
             return
         self._sent = None
         self._expected = Position(epoch, publication.seq - 1)
@@ -346,7 +346,7 @@ class Publisher:
 
     async def _write(self, epoch: int, publication: Publication, digest: bytes, settled: tuple[tuple[str, bytes], ...]) -> Any:
         keys = self._keys
-        piece = self._checkpoints.piece(publication.seq, publication.changed)
+        piece = self._refresh.piece(publication.seq, publication.changed)
         oldest = self._kept.oldest(epoch, piece.before)
         args: list[Any] = [epoch, publication.seq, publication.batch, oldest, digest, self._limit[1]]
         args += [piece.before, piece.after, sum(value is not None for value in piece.changed.values())]

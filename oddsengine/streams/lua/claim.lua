@@ -1,20 +1,20 @@
--- Makes the caller the owner of a shard: opens an epoch and replaces the snapshot by the one that the caller has staged.
+-- Makes the caller the owner of a shard: opens an epoch and replaces the snapshot by the draft that the caller has written.
 --
 -- Keys
 --   KEYS[1]    the shard's change stream
 --   KEYS[2]    the shard's snapshot hash
---   KEYS[3]    the staged snapshot, written in pieces before
+--   KEYS[3]    the draft, written in pieces before
 -- Arguments
 --   ARGV[1]    the new epoch
 --   ARGV[2]    the batch that opens it
---   ARGV[3]    the number of fields of the staged snapshot
+--   ARGV[3]    the number of fields of the draft
 --   ARGV[4]    names the caller
---   ARGV[5]    the id of the stream's last entry that the staged snapshot takes into account; empty for any
+--   ARGV[5]    the id of the stream's last entry that the draft takes into account; empty for any
 --   ARGV[6]    the digest of the batch
 --   ARGV[7]    which entry that digest follows
 --   ARGV[8]    the time of this server after which the claim is too old, Unix milliseconds; 0 for none
 -- Reply
---   "OK", also if an earlier call has opened the epoch and its reply was lost. "INCOMPLETE" if the staged snapshot is. "LATE" if the
+--   "OK", also if an earlier call has opened the epoch and its reply was lost. "INCOMPLETE" if the draft is. "LATE" if the
 --   claim was on its way for too long: what the snapshot says may be wrong by now. Otherwise the id of the stream's last entry: it
 --   is not the expected one, or its epoch is not below the new one. Then nothing is written.
 -- Atomicity

@@ -1,4 +1,4 @@
--- Publishes a batch: appends it to the shard's stream, and writes a piece of a checkpoint to the snapshot.
+-- Publishes a batch: appends it to the shard's stream, and writes a piece of a refresh to the snapshot.
 --
 -- Keys
 --   KEYS[1]                 the shard's change stream

@@ -125,20 +125,20 @@ async def test_a_claim_that_is_interrupted_continues(redis_server: EmbeddedRedis
     publisher = Publisher(client, 0, KEYS, offer)
     assert redis_server.pid is not None
     claiming = asyncio.create_task(publisher.claim(1_000_000))
-    while not (staged := await redis.keys("*:staged:*")):
+    while not (drafts := await redis.keys("*:draft:*")):
         await asyncio.sleep(0)
     os.kill(redis_server.pid, signal.SIGSTOP)
     with pytest.raises(UNAVAILABLE):
         await claiming
     os.kill(redis_server.pid, signal.SIGCONT)
-    assert 0 < await redis.hlen(staged[0]) < 2 * markets
+    assert 0 < await redis.hlen(drafts[0]) < 2 * markets
     assert (0, 0) == await read_top(redis, KEYS.changes)
     await publisher.claim(2_000_000)
     assert (1_000_000, 0) == await read_top(redis, KEYS.changes)
     assert (await read_head(redis, KEYS)).snapshot
     assert 2 * markets + 2 == await redis.hlen(KEYS.snapshot)
     assert 1 == await redis.xlen(KEYS.changes)
-    assert [] == await redis.keys("*:staged:*")
+    assert [] == await redis.keys("*:draft:*")
     await client.aclose()
 
 
@@ -146,7 +146,7 @@ async def test_a_stream_is_bounded_in_bytes(redis_server: EmbeddedRedis, redis: 
     """Across epochs too. A follower that is further behind loads the snapshot."""
     limit = 400_000
     owner = Owner(redis)
-    owner.publisher = Publisher(redis, 0, KEYS, owner.offer, stream_bytes=limit, checkpoint_s=0.0)
+    owner.publisher = Publisher(redis, 0, KEYS, owner.offer, stream_bytes=limit, refresh_s=0.0)
     await owner.claimed()
     used = []
     names = [f"{'runner' * 20}-{number}" for number in range(100)]
@@ -164,7 +164,7 @@ async def test_a_stream_is_bounded_in_bytes(redis_server: EmbeddedRedis, redis: 
 
 async def test_an_entry_larger_than_the_bound_is_published(redis: Redis) -> None:
     owner = Owner(redis)
-    owner.publisher = Publisher(redis, 0, KEYS, owner.offer, stream_bytes=10, checkpoint_s=0.0)
+    owner.publisher = Publisher(redis, 0, KEYS, owner.offer, stream_bytes=10, refresh_s=0.0)
     await owner.claimed()
     for price in (2000, 2100, 2200):
         await owner.offers(price)

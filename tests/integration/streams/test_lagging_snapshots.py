@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.streams.kept_entries import KeptEntries
-from oddsengine.streams.snapshots import checkpoints
+from oddsengine.streams.snapshots import refresh
 from oddsengine.streams.snapshots.stored import read_head
 from tests.support.builders import an_event, an_offer_of
 from tests.support.streams.ends import KEYS, Owner, following, kept, same, until
@@ -22,7 +22,7 @@ NEVER_S = 1000.0
 
 async def lagging(redis: Redis) -> Owner:
     """An owner whose snapshot is of the beginning of its epoch, with changes and a removal since then."""
-    owner = await Owner(redis, checkpoint_s=NEVER_S).claimed()
+    owner = await Owner(redis, refresh_s=NEVER_S).claimed()
     for market, price in (("e1/match_odds", 2000), ("e2/match_odds", 2000), ("e1/match_odds", 2100), ("e3/match_odds", 2000)):
         await owner.offers(price, market)
     owner.offer.suspend(MarketId("e3/match_odds"), "doubt")
@@ -65,24 +65,24 @@ async def test_an_owner_whose_tail_was_lost_writes_it_again(redis_server: Embedd
             await until(lambda: same(owner, running))
 
 
-async def test_what_was_lost_between_is_in_the_next_checkpoint(redis_server: EmbeddedRedis, redis: Redis) -> None:
+async def test_what_was_lost_between_is_in_the_next_refresh(redis_server: EmbeddedRedis, redis: Redis) -> None:
     """Nobody loads a state with a hole in it."""
     owner = await lagging(redis)
     await redis.xdel(KEYS.changes, f"{owner.offer.epoch}-3")
     async with following(redis_server) as reader:
         await owner.offers(2200)
         assert [] == reader.heard
-        owner.publisher._checkpoints._due_s = 0.0
+        owner.publisher._refresh._due_s = 0.0
         await owner.offers(2300)
         await until(lambda: same(owner, reader))
     assert 1_000_000 == reader.offer.epoch
 
 
-async def test_a_large_checkpoint_is_written_in_pieces(
+async def test_a_large_refresh_is_written_in_pieces(
     redis_server: EmbeddedRedis, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between them the snapshot is newer than it says, and loads as well."""
-    monkeypatch.setattr(checkpoints, "_PIECE_FIELDS", 2)
+    monkeypatch.setattr(refresh, "_PIECE_FIELDS", 2)
     owner = await Owner(redis).claimed()
     for number in range(5):
         owner.offer.stage_event(an_event(f"e{number}"))

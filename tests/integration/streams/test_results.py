@@ -48,7 +48,7 @@ async def leaving(publisher: Publisher) -> Publication:
 
 
 async def test_results_are_kept_with_the_removal_and_expire(redis: Redis) -> None:
-    publisher = Publisher(redis, 0, KEYS, staged(), results_ttl_s=60, checkpoint_s=0.0)
+    publisher = Publisher(redis, 0, KEYS, staged(), results_ttl_s=60, refresh_s=0.0)
     publication = await leaving(publisher)
     results = Results(redis, "test", 1)
     assert await results.find(MARKETS[0]) is None

@@ -192,9 +192,9 @@ async def test_a_gap_in_the_sequence_reloads_the_snapshot(redis: Redis, reader: 
         epoch = owner.offer.epoch
         script = redis.register_script(load_script("publish"))
         for each in publications:
-            checkpoint: list[Any] = [each.seq - 1, each.seq, len(each.changed)]
-            checkpoint += [part for field in each.changed.items() for part in field]
-            await script(keys=list(KEYS), args=[epoch, each.seq, each.batch, "0-0", b"", 0, *checkpoint], client=pipe)
+            refreshed: list[Any] = [each.seq - 1, each.seq, len(each.changed)]
+            refreshed += [part for field in each.changed.items() for part in field]
+            await script(keys=list(KEYS), args=[epoch, each.seq, each.batch, "0-0", b"", 0, *refreshed], client=pipe)
         pipe.xdel(KEYS.changes, f"{epoch}-{publications[0].seq}")
         await pipe.execute()
     await until(lambda: same(owner, reader))

@@ -44,8 +44,8 @@ class HasUrl(Protocol):
 class Owner:
     """An offer and its publisher, which brings the snapshot up to the stream with every entry, or rarely."""
 
-    def __init__(self, redis: Redis, *, checkpoint_s: float = 0.0) -> None:
-        self.publisher = Publisher(redis, 0, KEYS, OwnedOffer(("default",)), checkpoint_s=checkpoint_s)
+    def __init__(self, redis: Redis, *, refresh_s: float = 0.0) -> None:
+        self.publisher = Publisher(redis, 0, KEYS, OwnedOffer(("default",)), refresh_s=refresh_s)
 
     @property
     def offer(self) -> OwnedOffer:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 _PIECE_RECORDS: Final = 1000
 _PIECE_BYTES: Final = 262_144
-#: What an owner that dies has staged is gone after this.
+#: What an owner that dies has written is gone after this.
 _TTL_MS: Final = 60_000
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class StagedSnapshot:
+class DraftSnapshot:
     """A snapshot that is being written. What is written is not written again when `write` is repeated after an error.
 
     Args:
@@ -34,7 +34,7 @@ class StagedSnapshot:
     """
 
     def __init__(self, redis: Redis, key: str, records: Iterable[Record]) -> None:
-        self._stage = redis.register_script(load_script("stage"))
+        self._write_piece = redis.register_script(load_script("write_draft"))
         self._records = iter(records)
         self._piece: dict[str, bytes] = {}
         self.key = key
@@ -48,7 +48,7 @@ class StagedSnapshot:
         while self._piece or self._take_piece():
             is_first = int(self.fields == len(self._piece))
             fields = [part for field in self._piece.items() for part in field]
-            await self._stage(keys=[self.key], args=[is_first, _TTL_MS, *fields])
+            await self._write_piece(keys=[self.key], args=[is_first, _TTL_MS, *fields])
             self._piece = {}
             self.written_s = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""Checkpoints: whatever is written when, the snapshot and the entries since its position are the present state."""
+"""The refresh of snapshots: whatever is written when, the snapshot and the entries since its position are the present state."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.streams.snapshots import checkpoints
-from oddsengine.streams.snapshots.checkpoints import Checkpoints
+from oddsengine.streams.snapshots import refresh
+from oddsengine.streams.snapshots.refresh import SnapshotRefresh
 
 FIELDS = ("m:a", "m:b", "m:c", "e:x", "t:m:a")
 #: of each entry: what it changes, how much later it is published, and how often its reply is lost
@@ -27,9 +27,9 @@ def test_the_snapshot_lacks_nothing_up_to_its_position(
 ) -> None:
     """Some of its records may be newer; none is ever older than one that was there."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(checkpoints, "_PIECE_FIELDS", piece_fields)
+        patched.setattr(refresh, "_PIECE_FIELDS", piece_fields)
         now_s = 0.0
-        written = Checkpoints(lambda: now_s, 1.0)
+        written = SnapshotRefresh(lambda: now_s, 1.0)
         stored: dict[str, bytes] = {}
         says = 0
         history: list[dict[str, bytes | None]] = []
@@ -57,7 +57,7 @@ def test_the_snapshot_lacks_nothing_up_to_its_position(
 
 def test_each_record_is_written_once_however_often_it_has_changed() -> None:
     now_s = 0.0
-    written = Checkpoints(lambda: now_s, 1.0)
+    written = SnapshotRefresh(lambda: now_s, 1.0)
     for seq in range(1, 10):
         assert {} == written.piece(seq, {"m:a": b"%d" % seq}).changed
         written.wrote()
@@ -70,7 +70,7 @@ def test_each_record_is_written_once_however_often_it_has_changed() -> None:
 def test_the_position_moves_on_where_nothing_changes() -> None:
     """So that the stream may be trimmed."""
     now_s = 0.0
-    written = Checkpoints(lambda: now_s, 1.0)
+    written = SnapshotRefresh(lambda: now_s, 1.0)
     positions = []
     for seq in range(1, 6):
         now_s += 1.0

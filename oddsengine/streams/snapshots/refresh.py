@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: How often the snapshot is brought up to the stream.
-CHECKPOINT_S: Final = 0.5
+REFRESH_S: Final = 0.5
 #: How many fields are written together with an entry: some 2 milliseconds of Redis.
 _PIECE_FIELDS: Final = 4000
 
@@ -34,7 +34,7 @@ class Piece(NamedTuple):
     changed: Mapping[str, bytes | None]
 
 
-class Checkpoints:
+class SnapshotRefresh:
     """What the snapshot of an epoch lacks.
 
     Args:
@@ -42,14 +42,14 @@ class Checkpoints:
         every_s: how often it is brought up to the stream.
     """
 
-    def __init__(self, clock: Callable[[], float], every_s: float = CHECKPOINT_S) -> None:
+    def __init__(self, clock: Callable[[], float], every_s: float = REFRESH_S) -> None:
         self._clock = clock
         self._every_s = every_s
         #: the position that the stored snapshot says it is of
         self.position = 0
-        #: what has changed since the checkpoint that is being written, or since the last one
+        #: what has changed since the refresh that is being written, or since the last one
         self._changed: dict[str, bytes | None] = {}
-        #: what is not written yet of the checkpoint of `_target`
+        #: what is not written yet of the refresh up to `_target`
         self._unwritten: dict[str, bytes | None] = {}
         self._target = 0
         self._due_s = clock() + every_s

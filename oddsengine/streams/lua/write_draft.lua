@@ -1,7 +1,7 @@
--- Writes a piece of a staged snapshot.
+-- Writes a piece of a draft: a snapshot beside the one in use.
 --
 -- Keys
---   KEYS[1]    the staged snapshot
+--   KEYS[1]    the draft
 -- Arguments
 --   ARGV[1]    "1" for the first piece, which replaces what is there
 --   ARGV[2]    for how many milliseconds the whole is kept from now on
@@ -9,7 +9,7 @@
 -- Reply
 --   "OK". May be repeated.
 -- Atomicity
---   Redis runs a script without interruption: there is never a staged snapshot that does not expire.
+--   Redis runs a script without interruption: there is never a draft that does not expire.
 
 if ARGV[1] == '1' then
   redis.call('UNLINK', KEYS[1])
