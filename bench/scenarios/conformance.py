@@ -62,7 +62,7 @@ async def echo(request: web.BaseRequest) -> web.StreamResponse:
     if isinstance(http, HttpConnection) and transport is not None:
         connection = SocketConnection(http, transport, _MAX_MESSAGE_BYTES, is_compressed=upgrade.deflate_bits > 0)
         transport.write(upgrade.head)
-        connection.hand_to(_Echo(transport, upgrade))
+        connection.set_listener(_Echo(transport, upgrade))
         http.hand_over(connection)
         connection.begin()
     return upgrade.response

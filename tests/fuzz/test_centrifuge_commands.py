@@ -81,7 +81,7 @@ async def session_of(frames: list[list[str]]) -> None:
                 return
             gateway.publish(e1=2100)
     finally:
-        dialect.ended(session)
+        dialect.session_ended(session)
 
 
 async def _anonymous(admission: Admission) -> Any:

@@ -45,23 +45,23 @@ class Dialect(Protocol):
         ...
 
     @property
-    def too_late(self) -> str:
-        """Why a session is closed that is not introduced in time."""
+    def timeout_reason(self) -> str:
+        """The reason for closing a session that has not authenticated in time."""
         ...
 
     def open(self, upgrade: Upgrade, transport: asyncio.Transport, access: Access | None, session_id: str) -> Session:
         """Write the answer to the handshake, and open a session in the hub. Without access it has to authenticate first."""
         ...
 
-    def is_introduced(self, session: Session) -> bool:
-        """Check whether a session has sent what it must send in time."""
+    def is_authenticated(self, session: Session) -> bool:
+        """Check whether a session has authenticated, or sent the command by which it does."""
         ...
 
     def receive(self, session: Session, content: Content) -> Wait | None:
         """Handle a message. Return what must be awaited before the next one. Both raise CloseSession."""
         ...
 
-    def ended(self, session: Session) -> None:
+    def session_ended(self, session: Session) -> None:
         """Release what a session has of the dialect."""
         ...
 

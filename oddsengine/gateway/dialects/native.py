@@ -48,7 +48,7 @@ class NativeDialect:
 
     path: Final = "/v1/stream"
     subprotocols: Final = (PROTOCOL_JSON, PROTOCOL_MSGPACK)
-    too_late: Final = "no token in time"
+    timeout_reason: Final = "no token in time"
 
     def __init__(self, hub: Hub, sessions: SessionAccess) -> None:
         self._hub = hub
@@ -58,23 +58,23 @@ class NativeDialect:
         """Open a session in the hub."""
         encoding = MSGPACK if upgrade.protocol == PROTOCOL_MSGPACK else JSON
         session = Session(session_id, transport, encoding, upgrade.framing(text=encoding.is_text))
-        held = session.hold(upgrade.head)
+        corked = session.cork(upgrade.head)
         self._hub.add(session, access)
-        session.release(held)
+        session.uncork(corked)
         return session
 
-    def is_introduced(self, session: Session) -> bool:
+    def is_authenticated(self, session: Session) -> bool:
         """Check whether a session is authenticated."""
         return session.access is not None
 
-    def ended(self, session: Session) -> None:
+    def session_ended(self, session: Session) -> None:
         """Release nothing."""
 
     def receive(self, session: Session, content: Content) -> Wait | None:
         """Handle a message. Return what must be awaited before the next one. Both raise CloseSession."""
         request = self._decode(session, content)
         if session.access is None:
-            return self._introduce(session, content, request)
+            return self._handle_unauthenticated(session, content, request)
         if isinstance(request, Authenticate):
             return partial(self._authenticate, session, request)
         if request is None:
@@ -83,7 +83,7 @@ class NativeDialect:
         named = len(request.channels) if isinstance(request, Subscribe | Unsubscribe) else 0
         return partial(asyncio.sleep, named / _CHANNELS_PER_S) if named > _FEW_CHANNELS else None
 
-    def _introduce(self, session: Session, content: Content, request: ClientMessage | None) -> Wait | None:
+    def _handle_unauthenticated(self, session: Session, content: Content, request: ClientMessage | None) -> Wait | None:
         """Handle what comes before a valid token: only bad messages may, and control frames count as such."""
         if isinstance(request, Authenticate):
             return partial(self._authenticate, session, request)

@@ -1,6 +1,6 @@
 """Time slices: how long work may run before it yields, and when it resumes, so that other work gets its turn in between.
 
-And the pace of flushes under load.
+And the pauses between flushes under load.
 """
 
 from __future__ import annotations
@@ -23,26 +23,24 @@ _HTTP_EXPECTED_S: Final = 1.0
 #: The share of the time that deferrable work gets, and the most of it in one turn.
 _DEFERRABLE_SHARE: Final = 0.5
 _MAX_DEFERRABLE_S: Final = 0.01
+#: A flush that took longer is followed by a pause, the longer the more. With a thousand sessions, that is where writes dominate.
+_SHORT_FLUSH_S: Final = 0.012
+_PAUSE_RATIO: Final = 2.0
+#: How long a change may take to the last session for the sake of fewer writes: the pause, and a flush before and after it.
+_MAX_DELAY_S: Final = 0.08
 
 
-#: A flush that took longer is rested after, the longer the more. At a thousand sessions it is where writes are dear.
-_BRISK_FLUSH_S: Final = 0.012
-_REST_RATIO: Final = 2.0
-#: How long a change may take to the last session for the sake of fewer writes: the rest, and a flush before and after it.
-_MAX_HELD_S: Final = 0.08
+class FlushPacer:
+    """Spaces flushes of prices under load, so that fewer writes carry the same changes.
 
-
-class Pace:
-    """How long prices rest between two flushes, so that under load fewer writes carry the same changes.
-
-    What a flush takes is mostly a write to each session, however little is in it. Without a rest, flushes that take long follow
-    each other until nothing else gets its turn, here and in whoever receives them. Where they are short, or where even
-    one takes so long that changes would be too late, there is none; nor for suspensions.
+    A flush takes mostly a write to each session, however little is in it. Without pauses, long flushes follow each other until
+    nothing else gets its turn, here and at whoever receives them. There is no pause after a short flush, nor after one so long
+    that changes would be too late, nor before suspensions.
     """
 
     def __init__(self) -> None:
         self._began_s = 0.0
-        self._rested_s = 0.0
+        self._paused_until_s = 0.0
 
     def begin(self, now_s: float) -> None:
         """Note that a flush begins."""
@@ -51,17 +49,17 @@ class Pace:
     def finish(self, now_s: float) -> None:
         """Note that the flush is written."""
         took_s = now_s - self._began_s
-        rest_s = min(_REST_RATIO * (took_s - _BRISK_FLUSH_S), _MAX_HELD_S - 2 * took_s)
+        pause_s = min(_PAUSE_RATIO * (took_s - _SHORT_FLUSH_S), _MAX_DELAY_S - 2 * took_s)
         # A suspension may have been sent meanwhile.
-        self._rested_s = max(self._rested_s, now_s + rest_s)
+        self._paused_until_s = max(self._paused_until_s, now_s + pause_s)
 
-    def left_s(self, now_s: float) -> float:
-        """Return how long prices are still to rest; 0.0 if they are to be sent."""
-        return max(0.0, self._rested_s - now_s)
+    def pause_left_s(self, now_s: float) -> float:
+        """Return how much of a pause is left, seconds; 0.0 if prices may be flushed."""
+        return max(0.0, self._paused_until_s - now_s)
 
-    def end_rest(self) -> None:
-        """Send prices from now on."""
-        self._rested_s = 0.0
+    def end_pause(self) -> None:
+        """Allow prices to be flushed from now on."""
+        self._paused_until_s = 0.0
 
 
 class NextTurn:
@@ -99,8 +97,7 @@ class Scheduler:
         self._resume = resume
         self._is_yielding = False
         self._timer: asyncio.TimerHandle | None = None
-        #: of the flushes
-        self.pace = Pace()
+        self.pacer = FlushPacer()
         self._http_request_s = -inf
         #: when the last budget of deferrable work began
         self._budget_begun_s = -inf
@@ -136,16 +133,16 @@ class Scheduler:
             self._is_yielding = True
             self._pass_turn(_TURNS_WITH_HTTP if self._expects_http else _TURNS)
 
-    def rests(self) -> bool:
-        """Check whether prices are to rest. If so, resume when they are rested."""
-        left_s = self.pace.left_s(self.clock())
+    def pauses(self) -> bool:
+        """Check whether prices wait for the end of a pause. If so, resume at its end."""
+        left_s = self.pacer.pause_left_s(self.clock())
         if left_s and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(left_s, self._end_rest)
+            self._timer = asyncio.get_running_loop().call_later(left_s, self._end_pause)
         return left_s > 0
 
-    def _end_rest(self) -> None:
+    def _end_pause(self) -> None:
         self._timer = None
-        self.pace.end_rest()
+        self.pacer.end_pause()
         self._resume()
 
     @property

@@ -80,20 +80,20 @@ class Session:
         self.write(self.framing.wrap(self.encoding.value(message)))
         self.last_sent_s = now_s
 
-    def hold(self, head: bytes = b"") -> list[bytes]:
-        """Hold what is written, after a head, until it is released: each write costs more than the bytes in it."""
-        held = [head] if head else []
-        self.write = held.append
-        return held
+    def cork(self, head: bytes = b"") -> list[bytes]:
+        """Collect what is written, after a head, until `uncork`: each write costs more than the bytes in it."""
+        corked = [head] if head else []
+        self.write = corked.append
+        return corked
 
-    def release(self, held: list[bytes]) -> None:
-        """Write what was held; in one write, unless it is long."""
+    def uncork(self, corked: list[bytes]) -> None:
+        """Write what was collected; in one write, unless it is long."""
         write = getattr(self.transport, "write_nocheck", self.transport.write)
         self.write = ignore if self.close_code else write
-        if len(held) > 1 and sum(map(len, held)) <= _MAX_JOINED_BYTES:
-            write(b"".join(held))
+        if len(corked) > 1 and sum(map(len, corked)) <= _MAX_JOINED_BYTES:
+            write(b"".join(corked))
         else:
-            for framed in held:
+            for framed in corked:
                 write(framed)
 
     @property

@@ -200,7 +200,7 @@ class Dispatcher:
                 self._machine.move(Trigger.DEFER)
             self._scheduler.yield_to_loop()
         elif state in AT_REST:
-            if not self._scheduler.rests():
+            if not self._scheduler.pauses():
                 self._flush_shard(shard)
             elif state is DispatchState.IDLE:
                 self._machine.move(Trigger.DEFER)
@@ -269,7 +269,7 @@ class Dispatcher:
 
     def _begin(self) -> None:
         self._machine.move(Trigger.FLUSH)
-        self._scheduler.pace.begin(self._clock())
+        self._scheduler.pacer.begin(self._clock())
 
     def _batches(self, whole: DeltaBatch) -> list[DeltaBatch]:
         """Split changes into batches; none if there are no changes, so that all sessions have them."""
@@ -350,7 +350,7 @@ class Dispatcher:
                 return
         elif state not in AT_REST:
             self._next_batch()
-        while self._machine.state is DispatchState.DEFERRED and not self._scheduler.rests():
+        while self._machine.state is DispatchState.DEFERRED and not self._scheduler.pauses():
             self._flush_pending()
 
     def _complete_batch(self) -> None:
@@ -375,7 +375,7 @@ class Dispatcher:
 
     def _complete(self) -> None:
         """Forget the flush, and call what waited for its completion."""
-        self._scheduler.pace.finish(self._clock())
+        self._scheduler.pacer.finish(self._clock())
         callbacks = self._flush.reset()
         if self._pending:
             self._machine.move(Trigger.DEFER)

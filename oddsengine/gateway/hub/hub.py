@@ -245,19 +245,19 @@ class Hub:
             self.refuse(session, code, text, request.id, channels)
         if isinstance(resolved, Refusal):
             return
-        held = session.hold()
+        corked = session.cork()
         for resumed, names in resolved.names.items():
             self._send(session, Subscribed(request.id, names, resumed))
         for number, (channel, at) in enumerate(resolved.channels):
             if number == 1:
                 # Not more: whether its socket has taken the first channel decides whether it is sent the next.
-                self._release(session, held)
+                self._uncork(session, corked)
             self._dispatcher.join(session, channel, resolved.options, at, confirm=request.confirm)
         if len(resolved.channels) <= 1:
-            self._release(session, held)
+            self._uncork(session, corked)
 
-    def _release(self, session: Session, held: list[bytes]) -> None:
-        session.release(held)
+    def _uncork(self, session: Session, corked: list[bytes]) -> None:
+        session.uncork(corked)
         self._dispatcher.detach_slow(session)
 
     def sweep(self) -> None:

@@ -4,7 +4,7 @@ A flush is encoded in batches, and each batch is written in time slices. Between
 event loop. At rest, no flush is in progress:
 
 - `idle`                 every change is dispatched.
-- `deferred`             changes wait for a turn of the event loop or, under load, for the rest after the last flush.
+- `deferred`             changes wait for a turn of the event loop or, under load, for the end of a pause between flushes.
 
 While a flush is in progress, later price changes wait until it is complete, and go out as one:
 

@@ -86,8 +86,8 @@ class Connections:
         is_logged = self.observer is not None and self.observer.logs
         self._sessions[session] = Opened(path, address, self._clock(), connection) if is_logged else None
 
-    def dismissed(self, session: Session) -> bool:
-        """Dismiss a session whose handshake had begun before a drain. Return False if there is none."""
+    def dismiss_if_closing(self, session: Session) -> bool:
+        """Close a session whose handshake began before a drain. Return False if nothing is being drained."""
         if self._is_closing:
             self._hub.send_goaway(session, "drain", _MIN_RECONNECT_MS)
             self._hub.end(session, Close.DRAINING, "drain")

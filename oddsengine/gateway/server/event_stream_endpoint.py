@@ -106,7 +106,7 @@ class EventStreamEndpoint:
         session = self._hub.open(transport, access, JSON, framing, session_id)
         self._connections.add(session, "/v1/sse", address, request.protocol)
         try:
-            if not self._connections.dismissed(session):
+            if not self._connections.dismiss_if_closing(session):
                 self._hub.handle(session, subscribe)
             await self._disconnects.wait_closed(transport)
         finally:

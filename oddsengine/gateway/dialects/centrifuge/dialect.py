@@ -52,7 +52,7 @@ class CentrifugeDialect:
 
     path: Final = "/connection/websocket"
     subprotocols: Final = ("centrifuge-json",)
-    too_late: Final = "stale: not connected in time"
+    timeout_reason: Final = "stale: not connected in time"
 
     def __init__(self, hub: Hub, sessions: SessionAccess, ping_s: int = PING_S) -> None:
         self._hub = hub
@@ -65,11 +65,11 @@ class CentrifugeDialect:
         session.write(upgrade.head)
         return self._hub.add(session, access)
 
-    def is_introduced(self, session: Session) -> bool:
+    def is_authenticated(self, session: Session) -> bool:
         """Check whether a session has sent its first command."""
         return _own(session).is_connected
 
-    def ended(self, session: Session) -> None:
+    def session_ended(self, session: Session) -> None:
         """Send a session no more pings."""
         timer = _own(session).next_ping
         if timer is not None:

@@ -129,7 +129,7 @@ class SocketConnection(asyncio.Protocol):
         self._has_begun = False
         self._has_ended = False
 
-    def hand_to(self, listener: Listener) -> None:
+    def set_listener(self, listener: Listener) -> None:
         """Report the end of the connection to a listener, and its messages once they are asked for."""
         self._listener = listener
 
@@ -186,9 +186,9 @@ class SocketConnection(asyncio.Protocol):
             self._fail(problem)
             return
         if wait is not None:
-            self._waiting = asyncio.create_task(self._go_on(wait), name="socket")
+            self._waiting = asyncio.create_task(self._await_and_advance(wait), name="socket")
 
-    async def _go_on(self, first: Wait) -> None:
+    async def _await_and_advance(self, first: Wait) -> None:
         """Await something, then handle what has arrived meanwhile. May be cancelled."""
         wait: Wait | None = first
         try:

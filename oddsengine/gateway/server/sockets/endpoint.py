@@ -70,7 +70,7 @@ class WebSocketEndpoint:
             access = await self._admission.authenticate_stream(request)
             upgrade = await accept(request, self.dialect.subprotocols)
             if request.transport is not None:
-                # From here on the conversation keeps count of the session.
+                # From here on `_SocketSession` keeps count of the session.
                 left, address = address, None
                 await self._hand_over(request, upgrade, access, session_id, left)
             return upgrade.response  # noqa: TRY300 - an `else` would not catch what it raises
@@ -90,16 +90,16 @@ class WebSocketEndpoint:
         max_bytes = self._admission.limits.message_bytes
         connection = SocketConnection(http, transport, max_bytes, is_compressed=upgrade.deflate_bits > 0)
         session = self.dialect.open(upgrade, transport, access, session_id)
-        conversation = _Conversation(self, session, connection, address)
+        socket_session = _SocketSession(self, session, connection, address)
         self._connections.add(session, self.dialect.path, address, connection)
-        connection.hand_to(conversation)
+        connection.set_listener(socket_session)
         http.hand_over(connection)
-        if self._connections.dismissed(session):
+        if self._connections.dismiss_if_closing(session):
             return
         if access is not None and not await self._sessions.acquire(access, session_id):
             self.hub.end(session, Close.OVER_LIMIT, "too many sessions with this token")
         else:
-            conversation.begin()
+            socket_session.begin()
 
     @property
     def timeout_s(self) -> float:
@@ -114,15 +114,15 @@ class WebSocketEndpoint:
 
     def lost(self, session: Session, address: str) -> None:
         """Stop counting a session whose connection has ended."""
-        self.dialect.ended(session)
+        self.dialect.session_ended(session)
         self._connections.remove(session)
         if session.access is not None:
             self._admission.release_session(session.access, session.session_id)
         self._admission.leave(address, session.session_id)
 
 
-class _Conversation:
-    """What a session's client sends, handled by the endpoint's dialect."""
+class _SocketSession:
+    """Hands what a session's client sends to the endpoint's dialect."""
 
     __slots__ = ("_address", "_connection", "_endpoint", "_is_late", "_session", "_timer")
 
@@ -138,8 +138,8 @@ class _Conversation:
 
     def begin(self) -> None:
         """Handle what the client sends. It has to authenticate in time."""
-        if not self._endpoint.dialect.is_introduced(self._session):
-            self._timer = asyncio.get_running_loop().call_later(self._endpoint.timeout_s, self._end_introduction)
+        if not self._endpoint.dialect.is_authenticated(self._session):
+            self._timer = asyncio.get_running_loop().call_later(self._endpoint.timeout_s, self._time_out)
         self._connection.begin()
 
     def received(self, content: Content) -> Wait | None:
@@ -170,7 +170,7 @@ class _Conversation:
             return None
         if wait is not None:
             return partial(self._await, wait)
-        if self._timer is not None and dialect.is_introduced(session):
+        if self._timer is not None and dialect.is_authenticated(session):
             self._stop_timer()
         return None
 
@@ -188,17 +188,17 @@ class _Conversation:
             await wait()
         except CloseSession as end:
             self._endpoint.hub.end(session, end.code, end.reason)
-        if self._endpoint.dialect.is_introduced(session):
+        if self._endpoint.dialect.is_authenticated(session):
             self._stop_timer()
         elif self._is_late:
-            self._end_introduction()
+            self._time_out()
 
-    def _end_introduction(self) -> None:
+    def _time_out(self) -> None:
         """Close the session, which has not authenticated in time, unless that is in progress."""
         self._timer = None
         self._is_late = self._connection.is_waiting and not self._is_late
         if not self._is_late:
-            self._endpoint.hub.end(self._session, Close.AUTH_TIMEOUT, self._endpoint.dialect.too_late)
+            self._endpoint.hub.end(self._session, Close.AUTH_TIMEOUT, self._endpoint.dialect.timeout_reason)
 
     def _stop_timer(self) -> None:
         self._is_late = False

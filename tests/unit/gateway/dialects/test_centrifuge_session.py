@@ -125,13 +125,13 @@ async def test_heartbeats_are_pings_in_the_promised_interval_that_must_be_answer
     assert [] == sdk.wire.messages()
     for _ in range(2):
         sdk.dialect._ping(sdk.session)
-        sdk.dialect.ended(sdk.session)
+        sdk.dialect.session_ended(sdk.session)
         assert [{}] == sdk.wire.messages()
         await sdk.send("{}")
     sdk.dialect._ping(sdk.session)
-    sdk.dialect.ended(sdk.session)
+    sdk.dialect.session_ended(sdk.session)
     sdk.dialect._ping(sdk.session)
-    sdk.dialect.ended(sdk.session)
+    sdk.dialect.session_ended(sdk.session)
     assert not sdk.session.is_open
     assert (3012).to_bytes(2, "big") in sdk.wire.written
 

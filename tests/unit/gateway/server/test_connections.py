@@ -39,7 +39,7 @@ async def test_a_session_that_comes_while_others_are_drained_is_told_too() -> No
     await connections.drain()
     session, wire = gateway.joins()
     connections.add(session)
-    assert connections.dismissed(session)
+    assert connections.dismiss_if_closing(session)
     assert ("bye", True) == (wire.messages()[-1]["op"], wire.is_closing())
     with pytest.raises(RequestRejected) as refused:
         connections.require_open()
