@@ -152,30 +152,30 @@ def trusts_everyone(settings: Settings) -> str | None:
     return f"gateway.trusted_proxies: {', '.join(everyone)} is every address: a client evades its limits by `X-Forwarded-For`"
 
 
-async def connection_problems(settings: Settings, patience_s: float) -> AsyncIterator[StartFailed]:
+async def connection_problems(settings: Settings, timeout_s: float) -> AsyncIterator[StartFailed]:
     """Yield what keeps the Redis of a config from being used."""
     if not settings.redis.is_given:
         return
     startup = Startup()
     try:
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(timeout_s):
             await reach_redis(settings, redis_url_of(settings, startup), startup)
     except TimeoutError:
-        yield StartFailed(Step.CONNECT, startup.waiting_for.removeprefix("Redis: ") or f"no answer within {patience_s:g} s")
+        yield StartFailed(Step.CONNECT, startup.waiting_for.removeprefix("Redis: ") or f"no answer within {timeout_s:g} s")
     except StartFailed as problem:
         yield problem
 
 
-async def history_problems(settings: Settings, patience_s: float) -> AsyncIterator[StartFailed]:
+async def history_problems(settings: Settings, timeout_s: float) -> AsyncIterator[StartFailed]:
     """Yield what keeps the history of a config from being used. An embedded server is only started by those that need it."""
     if not settings.history.url or settings.history.is_embedded:
         return
     startup = Startup()
     try:
-        async with asyncio.timeout(patience_s), provide_history(settings, startup):
+        async with asyncio.timeout(timeout_s), provide_history(settings, startup):
             pass
     except TimeoutError:
-        yield StartFailed(Step.HISTORY, startup.waiting_for or f"no answer within {patience_s:g} s")
+        yield StartFailed(Step.HISTORY, startup.waiting_for or f"no answer within {timeout_s:g} s")
     except StartFailed as problem:
         yield problem
 
@@ -191,18 +191,18 @@ async def broker_problems(settings: Settings) -> AsyncIterator[StartFailed]:
             yield StartFailed(Step.CONNECT, f"bridge.{kind}: {error}", _BROKER_ADVICE)
 
 
-async def problems_of(settings: Settings, *, connect: bool, patience_s: float = _CONNECT_TIMEOUT_S) -> list[StartFailed]:
+async def problems_of(settings: Settings, *, connect: bool, timeout_s: float = _CONNECT_TIMEOUT_S) -> list[StartFailed]:
     """Return what keeps a config from running here, in the order of the steps of a start.
 
     Args:
         settings: the configuration.
         connect: whether to connect to Redis, PostgreSQL and brokers.
-        patience_s: how long each may take to answer.
+        timeout_s: how long each may take to answer.
     """
     problems = [problem async for problem in find_missing(settings)]
     if connect:
-        problems += [problem async for problem in connection_problems(settings, patience_s)]
+        problems += [problem async for problem in connection_problems(settings, timeout_s)]
         if not any(problem.step is Step.HISTORY for problem in problems):
-            problems += [problem async for problem in history_problems(settings, patience_s)]
+            problems += [problem async for problem in history_problems(settings, timeout_s)]
         problems += [problem async for problem in broker_problems(settings)]
     return problems

@@ -98,7 +98,7 @@ class Timing(NamedTuple):
         welcome_s: how long the connection may take, and then the first message, at most.
         first_welcome_s: how long one may take as a rule, but four times as long as the quickest of the last three. Each that took
             longer grants the next one half as long again.
-        least_welcome_s: the same after a connection that fell silent.
+        min_welcome_s: the same after a connection that fell silent.
         renew_share, renew_before_s: a token is replaced when this share of its life is left, or so many seconds.
         draw: draws a wait between two limits.
     """
@@ -114,7 +114,7 @@ class Timing(NamedTuple):
     served_after_s: float = 2.0
     welcome_s: float = 10.0
     first_welcome_s: float = 3.0
-    least_welcome_s: float = 1.0
+    min_welcome_s: float = 1.0
     renew_share: float = 0.2
     renew_before_s: float = 60.0
     draw: Callable[[float, float], float] = random.uniform

@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 
 from oddsengine.client.connection.backoff import Backoff
 from oddsengine.client.connection.endings import CONNECTION_ERRORS, Ending, ProtocolFault, Silence, ending_of, unusable
-from oddsengine.client.connection.patience import Patience
+from oddsengine.client.connection.connect_timeout import ConnectTimeout
 from oddsengine.client.errors import GaveUp, NoToken, Problem
 from oddsengine.client.recovery import TABLE, Action
 from oddsengine.client.state import OddsState
@@ -89,7 +89,7 @@ class Stream:
         self._subscriptions = subscriptions
         self._tokens = tokens
         self._backoff = Backoff(timing)
-        self._patience = Patience(timing)
+        self._connect_timeout = ConnectTimeout(timing)
         self._on_problem = on_problem
         #: the codes that were logged since everything was subscribed to
         self._logged: set[str] = set()
@@ -150,7 +150,7 @@ class Stream:
             self._subscriptions.forget_positions()
         headers = {} if self._tokens.token is None else {"Authorization": f"Bearer {self._tokens.token}"}
         options: dict[str, Any] = {"ssl": self._ssl} if self._ssl is not None and self.url.startswith("wss:") else {}
-        limit_s = self._patience.begin(_now_s())
+        limit_s = self._connect_timeout.begin(_now_s())
         try:
             socket = await connect(
                 self.url,
@@ -165,7 +165,7 @@ class Stream:
                 **options,
             )
         except TimeoutError:
-            self._patience.timed_out()
+            self._connect_timeout.timed_out()
             raise
         except ValueError as error:
             if isinstance(error, CONNECTION_ERRORS):  # as errors of certificates are
@@ -236,9 +236,9 @@ class Stream:
             return
         if self._welcomed_s is None:
             # The network may have lost it. What never welcomes us is no gateway.
-            fault = ProtocolFault if self._patience.timed_out() else Silence
+            fault = ProtocolFault if self._connect_timeout.timed_out() else Silence
             raise fault(f"no welcome within {silent_s:.1f} s")
-        self._patience.fell_silent()
+        self._connect_timeout.fell_silent()
         raise Silence(f"no message from the gateway for {silent_s:.1f} s")
 
     def _handle(self, message: dict[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
@@ -251,7 +251,7 @@ class Stream:
             self.connected = True
             self.problem = None
             self._welcomed_s = self._received_s
-            self._patience.welcomed(self._received_s)
+            self._connect_timeout.welcomed(self._received_s)
         elif op == "bye":
             self._backoff.asked_ms = int(message["reconnect_ms"]) if "reconnect_ms" in message else None
         elif op == "authenticated":

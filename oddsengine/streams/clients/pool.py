@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: A connection may take so many times as long as the quickest of the last ones, and at least so long.
 _MARGIN: Final = 8.0
 _REMEMBERED: Final = 3
-_LEAST_S: Final = 0.5
+_MIN_S: Final = 0.5
 #: While none comes about, each may take this share of how long that has lasted: the way there may have become a slow one.
 _SHARE_OF_OUTAGE: Final = 0.125
 
@@ -38,7 +38,7 @@ class ConnectLimit:
         if not self._took_s:
             return None
         outage_s = 0.0 if self._too_long_since_s is None else now_s - self._too_long_since_s
-        return max(_LEAST_S, _MARGIN * min(self._took_s), _SHARE_OF_OUTAGE * outage_s)
+        return max(_MIN_S, _MARGIN * min(self._took_s), _SHARE_OF_OUTAGE * outage_s)
 
     def note_made(self, took_s: float) -> None:
         """Note that one was made."""
@@ -55,7 +55,7 @@ class RecoveringPool(BlockingConnectionPool):
     """A bounded pool. Where a connection fails, those that are idle are closed too."""
 
     #: whether connections that are quick as a rule are given up soon, instead of with the timeout of each step
-    is_impatient: ClassVar[bool] = True
+    limits_connecting: ClassVar[bool] = True
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -67,7 +67,7 @@ class RecoveringPool(BlockingConnectionPool):
         Raises:
             RedisError: if that fails, or takes much longer than it should.
         """
-        if connection.is_connected or not self.is_impatient:
+        if connection.is_connected or not self.limits_connecting:
             await super().ensure_connection(connection)
             return
         began_s = time.monotonic()

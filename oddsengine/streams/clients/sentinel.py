@@ -65,7 +65,7 @@ class _PrimarySSLConnection(_PrimaryConnection, SentinelManagedSSLConnection):
 class _PrimaryPool(SentinelConnectionPool, RecoveringPool):
     """A bounded pool of connections to a primary. To ask all Sentinels takes long where one of them is away."""
 
-    is_impatient = False
+    limits_connecting = False
 
 
 class Sentinels(Sentinel):

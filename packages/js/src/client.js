@@ -5,7 +5,7 @@
 import { apiUrl, askWhy, describe, isServed, post } from "./http.js";
 import { completed, hasWebSockets, listed, requestOptions, streamUrl } from "./options.js";
 import {
-  ASK_TOKEN, Detour, GIVE_UP, Patience, RESTART, RESTRAIN, TIMING, Waits, actionOf, codeOfClosing, codeOfError, codeOfStatus,
+  ASK_TOKEN, ConnectTimeout, GIVE_UP, RESTART, RESTRAIN, SseFallback, TIMING, Waits, actionOf, codeOfClosing, codeOfError, codeOfStatus,
 } from "./recovery.js";
 import { OPEN, OddsSocket } from "./socket.js";
 import { EventStreams } from "./sse.js";
@@ -27,8 +27,8 @@ export class OddsClient {
   #tokens;
   #waits;
   #silence;
-  #patience;
-  #detour;
+  #connectTimeout;
+  #sseFallback;
   #welcomedAt;
   #authenticating = false;
   #pings = new Map();
@@ -73,8 +73,8 @@ export class OddsClient {
     this.stop();
     this.stopped = false;
     this.#waits = new Waits(this.timing);
-    this.#patience = new Patience(this.timing);
-    this.#detour = new Detour();
+    this.#connectTimeout = new ConnectTimeout(this.timing);
+    this.#sseFallback = new SseFallback();
     this.#tokens.refused = undefined;
     this.#unwatch = watchWake((why) => this.#check(why));
     this.#connect();
@@ -162,7 +162,7 @@ export class OddsClient {
   }
 
   get #usesEventStreams() {
-    return this.transport === "sse" || (this.transport === "auto" && (this.#detour.isTaken || !hasWebSockets()));
+    return this.transport === "sse" || (this.transport === "auto" && (this.#sseFallback.isActive || !hasWebSockets()));
   }
 
   #open(generation) {
@@ -174,7 +174,7 @@ export class OddsClient {
     this.subscriptions.begin();
     if (usesEventStreams) this.subscriptions.restraint.resuming = Math.min(SSE_RESUMING, this.subscriptions.restraint.resuming);
     let opened = false;
-    this.#silence.begin(this.#patience.begin(performance.now()));
+    this.#silence.begin(this.#connectTimeout.begin(performance.now()));
     socket.onopen = () => {
       opened = true;
       if (generation === this.#generation) this.#silence.heard();
@@ -210,10 +210,10 @@ export class OddsClient {
     if (generation !== this.#generation) return;
     this.#disconnect();
     const asking = this.#generation;
-    const answer = await askWhy(this.url, this.#patience.limitMs);
+    const answer = await askWhy(this.url, this.#connectTimeout.limitMs);
     if (asking !== this.#generation) return;
     if (answer === undefined) return this.#recover("unreachable", "no connection");
-    if (isServed(answer)) this.#detour.blocked();
+    if (isServed(answer)) this.#sseFallback.noteBlocked();
     this.#recover(isServed(answer) ? "unreachable" : codeOfStatus(answer.status), describe(answer), answer.retryAfter);
   }
 
@@ -225,7 +225,7 @@ export class OddsClient {
         this.#silence.heartbeatMs = message.heartbeat_ms;
         this.#silence.heard();
         this.#welcomedAt = performance.now();
-        if (this.socket instanceof OddsSocket) this.#patience.welcomed(this.#welcomedAt);
+        if (this.socket instanceof OddsSocket) this.#connectTimeout.welcomed(this.#welcomedAt);
         this.#authenticating = this.#tokens.current !== undefined;
         if (this.#authenticating) this.#send({ op: "auth", token: this.#tokens.current });
         else this.#begin();
@@ -258,7 +258,7 @@ export class OddsClient {
 
   #pass(message, refused) {
     if (refused === undefined) return;
-    this.#detour.passed();
+    this.#sseFallback.notePassed();
     this.listener.message(message);
     for (const channel of refused) this.listener.message({ op: "refused", channel, code: message.code, message: message.message });
     if (message.op === "error") this.#reportError(message, refused);
@@ -294,24 +294,24 @@ export class OddsClient {
   }
 
   #lostSilently(text) {
-    this.#patience.fellSilent();
+    this.#connectTimeout.fellSilent();
     this.#recover("silence", text);
   }
 
   async #giveUpSilent() {
     if (this.#welcomedAt !== undefined) return this.#lostSilently("no message");
-    const { quickMs } = this.#patience;
-    const isLongest = this.#patience.timedOut();
+    const { quickMs } = this.#connectTimeout;
+    const isLongest = this.#connectTimeout.timedOut();
     if (this.socket.readyState === OPEN) {
-      this.#detour.blocked();
+      this.#sseFallback.noteBlocked();
       return this.#recover(isLongest ? "protocol" : "silence", "no welcome"); // what never welcomes us is no gateway
     }
     this.#disconnect();
-    if (this.#patience.isDoubtful) {
+    if (this.#connectTimeout.isDoubtful) {
       const asking = this.#generation;
       const answer = await askWhy(this.url, quickMs);
       if (asking !== this.#generation) return;
-      if (isServed(answer)) this.#detour.blocked();
+      if (isServed(answer)) this.#sseFallback.noteBlocked();
     }
     this.#recover("unreachable", "no answer in time");
   }

@@ -49,7 +49,7 @@ export const codeOfError = (code) => (isOf("error", code) ? code : "internal");
 /** How long a client waits, in milliseconds; each as in oddsengine.client.Timing, but for `probeMs`: for the answer to a check. */
 export const TIMING = {
   backoffMs: 100, maxBackoffMs: 5000, steadyRetries: 10, longBackoffMs: 1000, maxLongBackoffMs: 30_000, maxRefusedMs: 10_000,
-  maxAskedMs: 3_600_000, settledAfterMs: 10_000, servedAfterMs: 2000, welcomeMs: 10_000, firstWelcomeMs: 3000, leastWelcomeMs: 1000,
+  maxAskedMs: 3_600_000, settledAfterMs: 10_000, servedAfterMs: 2000, welcomeMs: 10_000, firstWelcomeMs: 3000, minWelcomeMs: 1000,
   renewShare: 0.2, renewBeforeMs: 60_000, probeMs: 2000, draw: Math.random,
 };
 
@@ -144,7 +144,7 @@ export class Waits {
  * who may have many to welcome again. The limit grows with each attempt that takes too long, so that one comes about on a slow
  * network, and at a busy gateway.
  */
-export class Patience {
+export class ConnectTimeout {
   #tookMs = [];
   #tooLong = 0;
   #fellSilent = false;
@@ -155,13 +155,13 @@ export class Patience {
   }
 
   get limitMs() {
-    const { welcomeMs, firstWelcomeMs, leastWelcomeMs } = this.timing;
+    const { welcomeMs, firstWelcomeMs, minWelcomeMs } = this.timing;
     if (!this.#tookMs.length) return this.#grown(firstWelcomeMs, welcomeMs);
-    return this.#grown(Math.max(this.#fellSilent ? leastWelcomeMs : firstWelcomeMs, MARGIN * Math.min(...this.#tookMs)), welcomeMs);
+    return this.#grown(Math.max(this.#fellSilent ? minWelcomeMs : firstWelcomeMs, MARGIN * Math.min(...this.#tookMs)), welcomeMs);
   }
 
-  #grown(startMs, mostMs) {
-    return Math.min(mostMs, startMs * GROWTH ** Math.min(this.#tooLong, 30));
+  #grown(startMs, maxMs) {
+    return Math.min(maxMs, startMs * GROWTH ** Math.min(this.#tooLong, 30));
   }
 
   /** Within how long an answer over HTTP shows that sockets are blocked, not that the network is slow. */
@@ -199,23 +199,23 @@ export class Patience {
   }
 }
 
-/** Counts the sockets that something on the way keeps off, and says when event streams take their place. */
-export class Detour {
+/** Decides when event streams take the place of sockets, which something on the way blocks. */
+export class SseFallback {
   #blocked = 0;
   #untilMs = 0;
 
-  get isTaken() {
+  get isActive() {
     return Date.now() < this.#untilMs;
   }
 
-  blocked() {
+  noteBlocked() {
     this.#blocked += 1;
     if (this.#blocked < MAX_BLOCKED) return;
     this.#blocked = 0;
     this.#untilMs = Date.now() + SSE_MS;
   }
 
-  passed() {
+  notePassed() {
     this.#blocked = 0;
   }
 }

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import * as odds from "oddsengine";
 import { decode, encode } from "../src/msgpack.js";
-import { BACK_OFF, Detour, Patience, TIMING, Waits, backoff } from "../src/recovery.js";
+import { BACK_OFF, ConnectTimeout, SseFallback, TIMING, Waits, backoff } from "../src/recovery.js";
 import { Subscriptions } from "../src/subscriptions.js";
 import { watchWake } from "../src/wake.js";
 
@@ -74,21 +74,21 @@ test("after a loss the limit stays below a second for ten retries before it grow
 });
 
 test("a swallowed handshake is given up soon, and later each time; a slow network is granted what it takes", () => {
-  const limits = (patience, count) => Array.from({ length: count }, () => {
-    const limitMs = Math.round(patience.begin(0));
-    patience.timedOut();
+  const limits = (timeout, count) => Array.from({ length: count }, () => {
+    const limitMs = Math.round(timeout.begin(0));
+    timeout.timedOut();
     return limitMs;
   });
-  assert.deepEqual(limits(new Patience(TIMING), 5), [3000, 4500, 6750, 10_000, 10_000]);
+  assert.deepEqual(limits(new ConnectTimeout(TIMING), 5), [3000, 4500, 6750, 10_000, 10_000]);
   const after = (...tookMs) => {
-    const patience = new Patience(TIMING);
+    const timeout = new ConnectTimeout(TIMING);
     for (const ms of tookMs) {
-      patience.begin(0);
-      patience.welcomed(ms);
+      timeout.begin(0);
+      timeout.welcomed(ms);
     }
-    assert.equal(patience.limitMs, Math.max(3000, 4 * Math.min(...tookMs.slice(-3))), "it was closed: the gateway may be busy");
-    patience.fellSilent();
-    return patience;
+    assert.equal(timeout.limitMs, Math.max(3000, 4 * Math.min(...tookMs.slice(-3))), "it was closed: the gateway may be busy");
+    timeout.fellSilent();
+    return timeout;
   };
   assert.deepEqual(limits(after(30), 7), [1000, 1500, 2250, 3375, 5063, 7594, 10_000]);
   assert.deepEqual(limits(after(20, 1200, 900, 1500), 1), [3600]);
@@ -107,13 +107,13 @@ test("a connection that has served for a while is soon replaced", () => {
 });
 
 test("event streams take the place of sockets after two in a row that were blocked", () => {
-  const detour = new Detour();
-  detour.blocked();
-  detour.passed();
-  detour.blocked();
-  assert.equal(detour.isTaken, false);
-  detour.blocked();
-  assert.equal(detour.isTaken, true);
+  const fallback = new SseFallback();
+  fallback.noteBlocked();
+  fallback.notePassed();
+  fallback.noteBlocked();
+  assert.equal(fallback.isActive, false);
+  fallback.noteBlocked();
+  assert.equal(fallback.isActive, true);
 });
 
 test("channels with other options are asked for apart", () => {

@@ -154,7 +154,7 @@ def test_check_warns_of_proxies_at_every_address(networks: tuple[str, ...], warn
 async def test_check_connects_to_redis(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
     assert [] == await problems_of(read_settings(write(tmp_path, f'[redis]\nurl = "{redis_server.url}"\n')), connect=True)
     gone = read_settings(write(tmp_path, f'[redis]\nurl = "redis://127.0.0.1:{free_port()}"\n'))
-    (problem,) = await problems_of(gone, connect=True, patience_s=0.5)
+    (problem,) = await problems_of(gone, connect=True, timeout_s=0.5)
     assert Step.CONNECT is problem.step
     assert "Connect call failed" in problem.reason
     assert 1 == str(problem).count("Redis:"), "said once"

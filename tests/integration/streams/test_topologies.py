@@ -158,7 +158,7 @@ async def test_tls_with_an_authority_of_its_own_and_certificates_of_clients(tmp_
         async with running_service(settings, redis_url=settings.redis.full_url) as service:
             feed(service, 2.0)
             await wait_served(service)
-        (unknown,) = await problems_of(config(tls_cert=files.good, tls_key=files.good), connect=True, patience_s=2)
+        (unknown,) = await problems_of(config(tls_cert=files.good, tls_key=files.good), connect=True, timeout_s=2)
         assert Step.CONNECT is unknown.step
         assert "certificate verify failed" in unknown.reason
         (missing,) = await problems_of(config(tls_ca=tmp_path / "no.pem"), connect=False)

@@ -27,7 +27,7 @@ _DRIVER: Final = Path(__file__).with_name("driver.mjs")
 _MAX_WAIT_S: Final = 0.02
 _POLL_S: Final = 0.02
 #: A gateway on a busy machine is not taken for one that does not answer.
-_PATIENT: Final = {"first_welcome_s": 10.0, "least_welcome_s": 10.0}
+_PATIENT: Final = {"first_welcome_s": 10.0, "min_welcome_s": 10.0}
 
 
 def contents(state: OddsState) -> dict[str, Any]:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from oddsengine.client.connection.backoff import Backoff
 from oddsengine.client.connection.endings import Ending
-from oddsengine.client.connection.patience import Patience
+from oddsengine.client.connection.connect_timeout import ConnectTimeout
 from oddsengine.client.recovery import Action, Timing
 
 
-def limits(patience: Patience, count: int) -> list[float]:
+def limits(timeout: ConnectTimeout, count: int) -> list[float]:
     """Return the limits of connections that all take too long."""
     found = []
     for _ in range(count):
-        found.append(round(patience.begin(0.0), 2))
-        patience.timed_out()
+        found.append(round(timeout.begin(0.0), 2))
+        timeout.timed_out()
     return found
 
 
 def test_a_swallowed_handshake_is_given_up_soon_and_later_each_time() -> None:
-    assert [3.0, 4.5, 6.75, 10.0, 10.0] == limits(Patience(Timing()), 5)
-    quick = Patience(Timing())
+    assert [3.0, 4.5, 6.75, 10.0, 10.0] == limits(ConnectTimeout(Timing()), 5)
+    quick = ConnectTimeout(Timing())
     quick.begin(5.0)
     quick.welcomed(5.03)
     assert 3.0 == quick.limit_s, "it was closed: the gateway may be busy"
@@ -29,7 +29,7 @@ def test_a_swallowed_handshake_is_given_up_soon_and_later_each_time() -> None:
 
 
 def test_a_slow_network_is_granted_what_it_takes() -> None:
-    slow = Patience(Timing())
+    slow = ConnectTimeout(Timing())
     for took_s in (1.2, 0.9, 1.5):
         slow.begin(0.0)
         slow.welcomed(took_s)

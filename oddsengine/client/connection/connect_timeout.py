@@ -15,7 +15,7 @@ _REMEMBERED: Final = 3
 _GROWTH: Final = 1.5
 
 
-class Patience:
+class ConnectTimeout:
     """Limits how long a connection may take.
 
     The limit is short after a connection that fell silent, where connections are quick: what its network swallows is soon tried
@@ -23,7 +23,7 @@ class Patience:
     takes too long, so that one comes about on a slow network, and at a busy gateway.
 
     Args:
-        timing: the limits of the limit.
+        timing: the least and the greatest of these limits.
     """
 
     def __init__(self, timing: Timing) -> None:
@@ -38,8 +38,8 @@ class Patience:
     def limit_s(self) -> float:
         """How long the next connection may take, seconds."""
         timing = self._timing
-        least_s = timing.least_welcome_s if self._fell_silent and self._took_s else timing.first_welcome_s
-        start_s = max(least_s, _MARGIN * min(self._took_s, default=0.0))
+        min_s = timing.min_welcome_s if self._fell_silent and self._took_s else timing.first_welcome_s
+        start_s = max(min_s, _MARGIN * min(self._took_s, default=0.0))
         return min(timing.welcome_s, start_s * _GROWTH ** min(self._too_long, 30))
 
     def fell_silent(self) -> None:
