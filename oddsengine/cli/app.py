@@ -34,8 +34,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-#: Of two events of one decade.
-_MOST_MINUTES: Final = 5_000_000
+#: Nearly ten years: further apart, one of the dates is mistyped.
+_MAX_MINUTES_APART: Final = 5_000_000
 
 # The commands import their modules when they are called: `--help` and the other commands start faster without.
 # ruff: noqa: PLC0415
@@ -275,8 +275,8 @@ def match(
     from oddsengine.cli.match import match as match_events
     from oddsengine.sourcing.matching.settings import MatchingSettings
 
-    if not abs(minutes_apart) <= _MOST_MINUTES:
-        raise typer.BadParameter(f"expected at most {_MOST_MINUTES:,} minutes, got {minutes_apart}", param_hint="--minutes-apart")
+    if not abs(minutes_apart) <= _MAX_MINUTES_APART:
+        raise typer.BadParameter(f"expected at most {_MAX_MINUTES_APART:,} minutes, got {minutes_apart}", param_hint="--minutes-apart")
     settings = MatchingSettings() if config is None else read_settings(config).matching
     answer = match_events((one, other), sport, minutes_apart, competitions, settings)
     typer.echo(json.dumps(answer, ensure_ascii=False))

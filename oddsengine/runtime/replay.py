@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from feeds.recording.packet import Header
     from feeds.recording.reader import Recordings
 
-#: A file of which so many lines can't be read, and none before, is no recording.
-_MOST_DOUBTS: Final = 100
+#: A file that begins with more unreadable lines than this is not a recording.
+_MAX_UNREADABLE: Final = 100
 
 
 class ReplayCounts(msgspec.Struct):
@@ -73,8 +73,8 @@ class Replay:
             parts[key] = (packets, header.part)
             self._streams.append(packets)
             self._add_sources(packets.sources)
-        #: by the streams of which nothing could be read yet, what was wrong with their first lines
-        self._doubtful: dict[int, list[str]] = {stream: [] for stream in range(len(self._streams))}
+        #: stream of which nothing could be read yet -> what was wrong with its first lines
+        self._unread: dict[int, list[str]] = {stream: [] for stream in range(len(self._streams))}
 
     def batches(self) -> Iterator[tuple[int, list[UpdateBatch]]]:
         """Yield the time in milliseconds and the batches of each recorded message or packet, in order of time.
@@ -83,7 +83,7 @@ class Replay:
             FeedError: if nothing of a given file, folder or archive can be read.
         """
         names = self._recordings.names
-        counts, doubtful = self.counts, self._doubtful
+        counts, unread = self.counts, self._unread
         for line in self._recordings.lines():
             found, rejected = self._streams[line.stream].read(line.data)
             counts.messages += 1
@@ -92,8 +92,8 @@ class Replay:
                 counts.rejected += 1
                 where = "" if problem.where == "message" else f"{problem.where}: "
                 self._reject(line.stream, f"{names[line.stream]}:{line.number}: {where}{bounded(problem.reason)}")
-            if line.stream in doubtful and (found or not rejected):
-                for text in doubtful.pop(line.stream):
+            if line.stream in unread and (found or not rejected):
+                for text in unread.pop(line.stream):
                     self._report(text)
             yield line.pt_ms, found
         for name, reason in self._recordings.damaged:
@@ -103,10 +103,10 @@ class Replay:
 
     def _reject(self, stream: int, text: str) -> None:
         """Report a problem, once it is known that what it was found in is a recording."""
-        problems = self._doubtful.get(stream)
+        problems = self._unread.get(stream)
         if problems is None:
             self._report(text)
-        elif len(problems) < _MOST_DOUBTS:
+        elif len(problems) < _MAX_UNREADABLE:
             problems.append(text)
         elif str(self._recordings.given[stream]) == self._recordings.names[stream]:
             raise FeedError(f"not a recording: {problems[0]}")
@@ -114,9 +114,9 @@ class Replay:
     def _check_given(self) -> None:
         """Check that something of every path that was given could be read, and report what in a folder is no recording."""
         names, given = self._recordings.names, self._recordings.given
-        readable = {given[stream] for stream in range(len(names)) if stream not in self._doubtful}
+        readable = {given[stream] for stream in range(len(names)) if stream not in self._unread}
         damaged = dict(self._recordings.damaged)
-        for stream, problems in self._doubtful.items():
+        for stream, problems in self._unread.items():
             text = problems[0] if problems else f"{names[stream]}: {damaged.get(names[stream], 'it is empty')}"
             if given[stream] not in readable:
                 raise FeedError(f"not a recording: {text}")

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from oddsengine.common.excerpts import echoed
 
-_GREATEST: Final = 2**63 - 1
+_MAX_PART: Final = 2**63 - 1
 _PART: Final = re.compile("[0-9a-f]{1,16}")
 
 
@@ -27,7 +27,7 @@ def before(at_ms: int) -> Place:
 
 def after(at_ms: int) -> Place:
     """Return the place after whatever happened at a time."""
-    return Place(at_ms, _GREATEST, _GREATEST, _GREATEST)
+    return Place(at_ms, _MAX_PART, _MAX_PART, _MAX_PART)
 
 
 def encode_cursor(place: tuple[int, ...]) -> str:
@@ -45,6 +45,6 @@ def decode_cursor(text: str, parts: int) -> tuple[int, ...]:
     # Nothing of what else `int` reads.
     if len(found) == parts and all(map(_PART.fullmatch, found)):
         numbers = tuple(int(part, 16) for part in found)
-        if max(numbers) < _GREATEST:
+        if max(numbers) < _MAX_PART:
             return numbers
     raise ValueError(f"{echoed(text)} is not a cursor")

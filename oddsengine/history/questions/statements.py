@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 _SEEN: Final = (RecordKind.MARKET, RecordKind.MARKET_LEFT)
-#: The first rows are asked for few at a time: mostly they are enough.
-_FIRST, _MOST = 8, 128
+#: How many rows are fetched at once, at first and at most: the first few are mostly enough.
+_FIRST_ROWS, _MAX_ROWS = 8, 128
 _decode_names: Final = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 
 
@@ -55,7 +55,7 @@ async def sightings(
         limits: the first and the last time, Unix milliseconds.
         back: whether to go back in time.
     """
-    count = _FIRST
+    count = _FIRST_ROWS
     while True:
         rows = await connection.fetch(_BACK if back else _FORWARD, key, *limits, *start, count)
         for row in rows:
@@ -66,7 +66,7 @@ async def sightings(
             return
         last = rows[-1]
         start = Place(last["at_ms"], last["epoch"], last["seq"], last["number"])
-        count = min(2 * count, _MOST)
+        count = min(2 * count, _MAX_ROWS)
 
 
 def _place(row: Any) -> Place:

@@ -30,7 +30,7 @@ _LAY_EXCESS: Final = 0.01
 #: that they add. Correct scores of 16 to 40 outcomes are sold at sums of up to 2.
 _FEW_OUTCOMES: Final = 3
 _EACH_FURTHER_OUTCOME: Final = 0.05
-_MOST_FURTHER: Final = 0.75
+_MAX_FURTHER: Final = 0.75
 #: How far a book sum may be from the source's typical one.
 _FROM_TYPICAL: Final = 0.1
 
@@ -185,7 +185,7 @@ def quote_sum_bounds(outcomes: int, smallest: float, largest: float, typical: fl
         largest: the configured upper bound, for two and three outcomes.
         typical: the source's typical sum, which narrows the bounds; 0 where it is not known.
     """
-    further = min(_EACH_FURTHER_OUTCOME * max(outcomes - _FEW_OUTCOMES, 0), _MOST_FURTHER)
+    further = min(_EACH_FURTHER_OUTCOME * max(outcomes - _FEW_OUTCOMES, 0), _MAX_FURTHER)
     if not typical:
         return smallest, largest + further
     return max(smallest, typical - _FROM_TYPICAL), max(min(largest, typical + _FROM_TYPICAL), typical) + further

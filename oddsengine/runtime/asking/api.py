@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from oddsengine.runtime.settings import Settings
 
 _LIMIT: Final = 100
-_MOST: Final = 1000
+_MAX_LIMIT: Final = 1000
 #: Steps that a client may not see are skipped, in at most so many reads.
 _READS: Final = 5
 _END_MS: Final = 1 << 62
@@ -123,7 +123,7 @@ class HistoryApi:
         allow_parameters(request, "from", "to", "profile", "limit", "cursor", "format", "include")
         key, from_ms, to_ms = request.match_info["id"], time_of(request, "from"), time_of(request, "to")
         with_fair, odds_format = includes_fair(request, access), odds_format_of(request)
-        limit, cursor = limit_of(request, _LIMIT, _MOST), cursor_of(request, len(Place._fields))
+        limit, cursor = limit_of(request, _LIMIT, _MAX_LIMIT), cursor_of(request, len(Place._fields))
         profile = profile_of(request, access, self._hub.profile_of(access))
         if from_ms is not None and to_ms is not None and from_ms > to_ms:
             raise rejected("from must not be later than to")
@@ -163,7 +163,7 @@ class HistoryApi:
         """Return a page of the steps of commands."""
         allow_parameters(request, "from", "to", "author", "limit", "cursor")
         from_ms, to_ms = time_of(request, "from"), time_of(request, "to")
-        limit, cursor = limit_of(request, _LIMIT, _MOST), cursor_of(request, 2)
+        limit, cursor = limit_of(request, _LIMIT, _MAX_LIMIT), cursor_of(request, 2)
         if from_ms is not None and to_ms is not None and from_ms > to_ms:
             raise rejected("from must not be later than to")
         author = author_of(request)

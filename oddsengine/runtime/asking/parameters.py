@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.access.grants import Access
 
-_GREATEST_MS: Final = 253_402_300_799_999
+_MAX_MS: Final = 253_402_300_799_999
 _MAX_DIGITS: Final = 20
 
 
@@ -41,16 +41,16 @@ def time_of(request: web.Request, name: str) -> int | None:
             at_ms = round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         at_ms = -1
-    if not 0 <= at_ms <= _GREATEST_MS:
+    if not 0 <= at_ms <= _MAX_MS:
         raise rejected(f"{name} must be Unix milliseconds or a time as 2026-11-26T20:00:00Z, not {text[:100]!r}")
     return at_ms
 
 
-def limit_of(request: web.Request, default: int, greatest: int) -> int:
-    """Parse `limit`. Raises RequestRejected if it is not between 1 and the greatest."""
+def limit_of(request: web.Request, default: int, maximum: int) -> int:
+    """Parse `limit`. Raises RequestRejected if it is not between 1 and the maximum."""
     text = request.query.get("limit", str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < len("1000000000") and 1 <= int(text) <= greatest):
-        raise rejected(f"limit must be 1 to {greatest}, not {text[:100]!r}")
+    if not (text.isascii() and text.isdigit() and len(text) < len("1000000000") and 1 <= int(text) <= maximum):
+        raise rejected(f"limit must be 1 to {maximum}, not {text[:100]!r}")
     return int(text)
 
 

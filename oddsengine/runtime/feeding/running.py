@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: An engine that is being stopped is not counted, but reads on until others have its shards.
 _LINGER_S: Final = 15.0
 #: A shorter one would end whenever a machine is busy for a moment.
-_LEAST_LEASE_S: Final = 1.0
+_MIN_FEED_LEASE_S: Final = 1.0
 
 
 def member_name() -> str:
@@ -51,7 +51,7 @@ def feed_lease_s(lease_s: float) -> float:
     Args:
         lease_s: how long that of a shard lasts.
     """
-    return min(lease_s, max(_LEAST_LEASE_S, lease_s / 2))
+    return min(lease_s, max(_MIN_FEED_LEASE_S, lease_s / 2))
 
 
 def _always() -> bool:

@@ -272,12 +272,12 @@ def _progress(command: Command | None) -> int:
     return 1 + (command.confirmed_by is not None) + 2 * (command.lifted_ms is not None)
 
 
-def _not_before(command: Command, least_ms: int) -> Command:
+def _not_before(command: Command, min_ms: int) -> Command:
     """Return a command whose last step was taken at a time at the earliest."""
-    if command.step_ms >= least_ms:
+    if command.step_ms >= min_ms:
         return command
     if command.lifted_ms is not None:
-        return msgspec.structs.replace(command, lifted_ms=least_ms)
+        return msgspec.structs.replace(command, lifted_ms=min_ms)
     if command.confirmed_ms is not None:
-        return msgspec.structs.replace(command, confirmed_ms=least_ms)
-    return msgspec.structs.replace(command, created_ms=least_ms)
+        return msgspec.structs.replace(command, confirmed_ms=min_ms)
+    return msgspec.structs.replace(command, created_ms=min_ms)

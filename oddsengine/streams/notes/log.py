@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 NoteKind = Literal["explanation", "feed", "config"]
 #: How much is kept, about, and how many notes at most.
 NOTES_BYTES: Final = 32_000_000
-_MOST: Final = 20_000
-_LEAST: Final = 100
+_MAX_NOTES: Final = 20_000
+_MIN_NOTES: Final = 100
 #: What a note takes beside its body.
 _NOTE_BYTES: Final = 100
 _READ: Final = 500
@@ -72,8 +72,8 @@ class NoteLog:
             for note in notes[start : start + _WRITTEN_AT_ONCE]:
                 arguments += (note.kind, note.name, note.at_ms, note.body)
                 size = len(note.body) + _NOTE_BYTES
-                self._mean_bytes += (size - self._mean_bytes) / _LEAST if self._mean_bytes else size
-            kept = min(_MOST, max(_LEAST, round(NOTES_BYTES / self._mean_bytes)))
+                self._mean_bytes += (size - self._mean_bytes) / _MIN_NOTES if self._mean_bytes else size
+            kept = min(_MAX_NOTES, max(_MIN_NOTES, round(NOTES_BYTES / self._mean_bytes)))
             await self._script(keys=[self._key], args=[kept, *arguments])
 
     async def read(self, after: Position, block_ms: int = 0) -> list[RawNote]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WAITS = Supervision(backoff_start_s=0.5, backoff_ceiling_s=4.0, recovery_timeout_s=60.0, max_response_mb=1.0)
 WATCHED_S = 2.0
 #: Without waits there are hundreds; a feed that draws short waits makes some.
-MOST_REQUESTS = 20
+MAX_REQUESTS = 20
 REASONS = {"page": "<html>", "http_429_date": "HTTP 429", "oversized": "the response has over 1000000 bytes"}
 
 
@@ -52,7 +52,7 @@ async def test_a_feed_waits_after_a_page_and_says_why(provider: str, fault: str,
             supervisor = Supervisor("f", feed, Nowhere(), WAITS)
             async with in_background(supervisor.run()):
                 await asyncio.sleep(WATCHED_S * 0.8)
-                assert 1 <= emulator.requests < MOST_REQUESTS
+                assert 1 <= emulator.requests < MAX_REQUESTS
                 assert supervisor.state is not FeedState.LIVE
                 assert REASONS[fault] in supervisor.reason
                 assert (fault == "oversized") == (feed.http is not None and feed.http.oversized > 0)

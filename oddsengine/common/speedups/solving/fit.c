@@ -4,8 +4,8 @@
 #include <math.h>
 
 /* Those of `bounds`. */
-#define LEAST_COHERENT 0.75
-#define MOST_COHERENT 1.34
+#define MIN_COHERENT 0.75
+#define MAX_COHERENT 1.34
 #define SUM_ERROR 1e-9
 #define LAY_EXCESS 0.01
 
@@ -79,7 +79,7 @@ static int has_room(const double *lows, const double *highs, int count, double w
 static enum answer fit_complete(struct bounded *set, double winners, double *factor)
 {
     double total = exact_sum(set->values, set->count);
-    if (!(LEAST_COHERENT * winners <= total && total <= MOST_COHERENT * winners)) return NOTHING;
+    if (!(MIN_COHERENT * winners <= total && total <= MAX_COHERENT * winners)) return NOTHING;
     if (total == 0.0) return UNDECIDED;
     *factor = winners / total;
     if (is_within(set, *factor)) return UNCHANGED;

@@ -1,4 +1,4 @@
-"""Checks what is in no chain: how many shards there are, and which days are said not to be kept."""
+"""Checks what no chain covers: how many shards there are, and which days are said not to be kept."""
 
 from __future__ import annotations
 
