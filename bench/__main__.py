@@ -167,7 +167,7 @@ def failover(
     markdown: MarkdownOption = None,
     json: JsonOption = None,
 ) -> None:
-    """What a subscriber sees while processes, Redis and networks fail: wrong prices, how long, and what it must never see."""
+    """Measure what a subscriber sees while processes, Redis and networks fail: wrong prices, how long, and what it must never see."""
     from bench.faults import owners as scenario
     from bench.faults.owners_markdown import table_of
 
@@ -200,7 +200,7 @@ def scale(
     json: JsonOption = None,
     plot: PlotOption = None,
 ) -> None:
-    """What a change, a frame and a delta cost each role, what a second process adds, and what a large load would take."""
+    """Measure what a change, a frame and a delta cost each role, what a second process adds, and what a large load would take."""
     from bench.scaling import scenario
     from bench.scaling.model import Load
 

@@ -64,7 +64,7 @@ class VerificationSnapshot(msgspec.Struct, frozen=True):
 
 
 class Quota(msgspec.Struct, frozen=True):
-    """How much of its request allowance a feed has used and has left, in the provider's own units."""
+    """The used and the remaining part of a feed's request allowance, in the provider's own units."""
 
     used: float
     remaining: float

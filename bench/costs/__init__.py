@@ -1,1 +1,1 @@
-"""What a change costs where nothing is sent: in a gateway, in memory, at a start, through one Redis."""
+"""Costs of a change where nothing is sent: in a gateway, in memory, at a start, through one Redis."""

@@ -1,4 +1,4 @@
-"""What a change costs where nothing is sent: in a gateway, in memory and at a start, and through one Redis.
+"""Costs of a change where nothing is sent: in a gateway, in memory and at a start, and through one Redis.
 
 - *gateway*: entries as they come from Redis, 1,500 changes each, to 1,000 sessions that are on ten of 2,000 events each (as in
   `fanout`, Zipf), whose sockets take everything at no cost: processor time of a change.

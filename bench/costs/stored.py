@@ -82,16 +82,16 @@ class _Counting:
         self._count[0] += sum(len(entry.markets) for entry in entries)
 
     def replaced(self, _shard: int) -> None:
-        """Do nothing."""
+        """Ignore it."""
 
     def epoch_opened(self, _shard: int, _age_s: float) -> None:
-        """Do nothing."""
+        """Ignore it."""
 
     def went_stale(self, _shard: int) -> None:
-        """Do nothing."""
+        """Ignore it."""
 
     def went_live(self, _shard: int) -> None:
-        """Do nothing."""
+        """Ignore it."""
 
 
 async def _follow(url: str) -> None:

@@ -1,1 +1,1 @@
-"""What the history takes and how fast it answers."""
+"""Costs and speed of the history."""

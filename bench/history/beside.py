@@ -1,4 +1,4 @@
-"""What an archiver on the other core costs whoever publishes, and how many changes a second it archives there.
+"""Costs of an archiver on the other core to whoever publishes, and how many changes a second it archives there.
 
 A publisher publishes as fast as it can, with Redis on its core, in turns with and without an archiver: the archiver is stopped
 meanwhile, and what it has missed it archives in its next turn too. Then it archives what was published while it was stopped.

@@ -49,7 +49,7 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Filled:
-    """What was filled, and how long the archiving of it took, without making it."""
+    """The filled history, and how long the archiving of it took, without making it."""
 
     def __init__(self) -> None:
         self.markets: list[MarketId] = []

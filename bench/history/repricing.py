@@ -1,4 +1,4 @@
-"""How fast `oddsengine reprice` is over hours, whether its memory grows with the time, and whether the same bytes come twice.
+"""The speed of `oddsengine reprice` over hours, whether its memory grows with the time, and whether the same bytes come twice.
 
 Hours of the simulator are repriced against another config, and a quarter of them twice.
 """
@@ -25,7 +25,7 @@ _GOAL: Final = 1.25
 
 
 class _Run(NamedTuple):
-    """What a command printed, how long it took, and the most memory that it had."""
+    """The output of a command, how long it took, and the most memory that it had."""
 
     output: bytes
     seconds: float

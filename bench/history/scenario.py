@@ -1,4 +1,4 @@
-"""How fast the history is written, asked and verified, and what it takes, with as many changes as fit in some minutes.
+"""The speed at which the history is written, asked and verified, and what it takes, with as many changes as fit in some minutes.
 
 Questions are asked one after another, of random markets at random times, over the whole history. The archiver's rate is that of
 its rows and its writing, PostgreSQL included, without the making of entries.

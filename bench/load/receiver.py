@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """What a receiver counted since its last reset, over all its connections."""
+    """The counts of a receiver since its last reset, over all its connections."""
 
     def __init__(self, answer: dict[str, Any], connections: int, sampled: int, cpu_s: float) -> None:
         self.seconds: float = answer["seconds"]

@@ -1,4 +1,4 @@
-"""What another server is fed with: one message a delta, at a rate."""
+"""The feed of another server: one message a delta, at a rate."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _FIRST_DELIVERED: Final = 50_000.0
 
 
 class _Load(NamedTuple):
-    """What is published, and what each subscriber follows.
+    """The published changes, and what each subscriber follows.
 
     Attributes:
         name: of the rows.

@@ -1,1 +1,1 @@
-"""What a change, a frame and a delta cost each role, and how many machines a load needs by these costs."""
+"""Costs of a change, a frame and a delta in each role, and how many machines a load needs by these costs."""

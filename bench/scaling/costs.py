@@ -1,4 +1,4 @@
-"""What a change, a frame and a delta cost, by the processor time of real processes well below saturation.
+"""Costs of a change, a frame and a delta, by the processor time of real processes well below saturation.
 
 Processor time, unlike the highest rate, can be measured for more processes than the machine has cores. Three loads tell the costs
 of a gateway apart: changes that nobody follows; many small frames, where interests differ; few large ones, where all follow all.
@@ -44,7 +44,7 @@ _DEFLATE_BITS: Final = 15
 
 
 class Window(NamedTuple):
-    """What was measured in some seconds, a second: cores of the gateway and of Redis, changes, and frames, deltas and bytes sent.
+    """The rates measured in some seconds: cores of the gateway and of Redis, changes, and frames, deltas and bytes sent.
 
     A delta is a change that reaches a subscriber.
     """

@@ -1,4 +1,4 @@
-"""How many machines, Redis servers and bits a second a load takes: arithmetic on what `bench.scaling.costs` measures.
+"""The machines, Redis servers and bits a second that a load takes: arithmetic on what `bench.scaling.costs` measures.
 
 Everything is linear in what was measured below saturation: a process of a role may use a share of its core, and the rest is kept
 for peaks. What is not linear limits the plan by itself: each gateway process follows every change of its installation, so above
@@ -22,7 +22,7 @@ _HOURS_PER_MONTH: Final = 720.0
 
 @dataclass(frozen=True)
 class Costs:
-    """What one of each takes: microseconds of processor time, or bytes.
+    """The cost of one of each: microseconds of processor time, or bytes.
 
     Attributes:
         followed_us: a gateway process, for each change of its installation.
@@ -48,7 +48,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Load:
-    """What is to be carried, and by what.
+    """The load to be carried, and by what.
 
     Attributes:
         subscribers: connections.
@@ -77,7 +77,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a load takes.
+    """The machines that a load takes.
 
     Attributes:
         deltas_per_s, frames_per_s: to all subscribers.

@@ -1,4 +1,4 @@
-"""How well the fair probabilities of each method predict results: log loss and Brier score over recorded football seasons.
+"""The quality of each method's fair probabilities as forecasts: log loss and Brier score over recorded football seasons.
 
 Each bookmaker's closing odds are devigged if they were recorded, otherwise its odds of the day before. Lower is better. The
 fair probabilities are then quoted by the same method with the original margin, which must return the original odds: `round

@@ -36,7 +36,7 @@ new PerformanceObserver((list) => { for (const each of list.getEntries()) window
 
 
 class _Recorded(NamedTuple):
-    """What a page has recorded: milliseconds between frames in ascending order, and the durations of long tasks.
+    """The recorded figures of a page: milliseconds between frames in ascending order, and the durations of long tasks.
 
     `busy` is the share of the time that its main thread has worked.
     """

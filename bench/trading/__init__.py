@@ -1,1 +1,1 @@
-"""What traders wait for."""
+"""Waits of traders."""

@@ -1,4 +1,4 @@
-"""How long a suspension takes to the subscribers of every brand: a person's, at each level, beside a provider's in the same run.
+"""Delays of a suspension to the subscribers of every brand: a person's, at each level, beside a provider's in the same run.
 
 Engine, Redis, gateway and the subscribers of two brands share this process, for both alike. A provider's suspension begins where
 its feed passes it to the engine; a person's with the HTTP request, so it includes what stores the command. Rounds alternate.

@@ -33,7 +33,7 @@ class LagMeter:
 
     @property
     def skew_ms(self) -> int | None:
-        """How far our clock is ahead of the provider's, including the fastest delivery; None before the first message."""
+        """The lead of our clock over the provider's, including the fastest delivery; None before the first message."""
         known = [offset for offset in (self._min_offset, self._previous_min_offset) if offset is not None]
         return min(known, default=None)
 

@@ -41,7 +41,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class SessionContext:
-    """What all sessions of one feed share."""
+    """The objects that all sessions of one feed share."""
 
     name: str
     feed: Feed

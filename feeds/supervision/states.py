@@ -45,7 +45,7 @@ class FeedState(Enum):
 
 
 class Trigger(Enum):
-    """What changes the state of a feed."""
+    """An event that changes the state of a feed."""
 
     CONNECT = "connect"
     OPENED = "opened"

@@ -94,7 +94,7 @@ class Supervisor:
 
     @property
     def lag(self) -> LagMeter:
-        """How late the feed's messages arrive."""
+        """The delay of the feed's messages."""
         return self._health.lag
 
     @property
@@ -109,12 +109,12 @@ class Supervisor:
 
     @property
     def reason(self) -> str:
-        """Why the feed is in its state."""
+        """The reason for the feed's state."""
         return self.status.reason
 
     @property
     def received_ms(self) -> int | None:
-        """When the provider last sent anything, Unix milliseconds; None before the first time."""
+        """The time at which the provider last sent anything, Unix milliseconds; None before the first time."""
         return self.status.received_ms
 
     async def run(self) -> None:

@@ -51,7 +51,7 @@ class Watchdog:
 
     @property
     def quiet_limit_s(self) -> float:
-        """How long the feed may send no change at present, in seconds; infinite if there is no limit."""
+        """The time for which the feed may send no change at present, in seconds; infinite if there is no limit."""
         return self._quiet_in_play_s if self._in_play else self._quiet_s
 
     def data_received(self, now_s: float) -> None:

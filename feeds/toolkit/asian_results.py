@@ -1,4 +1,4 @@
-"""What the results of a side's lines say about a line between them: returned, or half won or half lost.
+"""The results between two lines of a side, from those of both: returned, or half won or half lost.
 
 A half line has no tie, so a side that covers `w + 0.5` and not `w - 0.5` has hit the whole line `w` exactly: stakes on `w` are
 returned, and half of a stake on the quarter lines beside it.

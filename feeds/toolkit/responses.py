@@ -1,4 +1,4 @@
-"""What codecs do with failed responses, and the stream half of a codec that only polls."""
+"""The handling of failed responses, and the stream half of a codec that only polls."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PollOnly:
     """The stream half of a codec that only polls. Every response is complete, so there is nothing to resume."""
 
     def reset(self) -> None:
-        """Do nothing: there is no resume state."""
+        """Ignore it: there is no resume state."""
 
     def receive_data(self, data: bytes) -> list[CodecEvent]:
         """Reject stream data."""

@@ -1,4 +1,4 @@
-"""What lines and results count, in every sport: the unit that is part of a market's identity.
+"""The units of lines and results in every sport, which are part of a market's identity.
 
 A unit is None where it is what the sport's score counts (goals, points, runs), so that such a market has the same id whether its
 provider names the unit or not. In sports that count several things (sets and games, sets and points) the unit is set wherever the

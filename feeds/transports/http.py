@@ -80,14 +80,14 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def error_text(self) -> str:
-        """What went wrong, with the beginning of the provider's message."""
+        """The error, with the beginning of the provider's message."""
         if self.error:
             return self.error
         return f"HTTP {self.status}: {excerpt(self.body)}"
 
     @property
     def retry_after_s(self) -> float | None:
-        """How long the provider asks to wait, in seconds, as a number or until a date (RFC 9110, 10.2.3); None if it does not."""
+        """The wait that the provider asks for, in seconds, as a number or until a date (RFC 9110, 10.2.3); None if it does not."""
         asked = self.headers.get("retry-after", "").strip()
         if _SECONDS.fullmatch(asked):
             return float(asked)

@@ -47,7 +47,7 @@ class Broker(Protocol):
 
 
 class Counters:
-    """What a bridge has done in this process."""
+    """Counts of what a bridge has done in this process."""
 
     __slots__ = ("behind_s", "failures", "messages", "snapshots")
 

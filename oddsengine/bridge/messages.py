@@ -24,7 +24,7 @@ encode: Final = msgspec.json.Encoder().encode
 
 
 class Subject(NamedTuple):
-    """What a message is about, for its routing key; empty where it is about more than one, or where that is not known."""
+    """The subject of a message, for its routing key; empty where it is about more than one, or where that is not known."""
 
     sport: str = ""
     competition: str = ""
@@ -79,7 +79,7 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 class Body(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What a message of a shard contains; what it is not about is absent.
+    """The content of a message of a shard; what it is not about is absent.
 
     Attributes:
         id: see `Message`.

@@ -1,4 +1,4 @@
-"""How far a bridge has got, in Redis: where the streams are, so that what is lost is lost with what it is about.
+"""The positions of a bridge, in Redis: where the streams are, so that what is lost is lost with what it is about.
 
 A position is written once the broker has acknowledged everything up to it. After a crash some messages are sent again; none is
 missing.
@@ -32,7 +32,7 @@ _MEMBERS: Final = 2000
 
 
 class Stored(NamedTuple):
-    """What is kept of a shard.
+    """The stored progress of a shard.
 
     Attributes:
         position: up to where it was published; `ORIGIN` if it never was.

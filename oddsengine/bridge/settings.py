@@ -33,7 +33,7 @@ class TopicSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class _BridgeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What bridges to all brokers have: whose prices in which format, the API's address, the user, TLS.
+    """The settings of bridges to all brokers: whose prices in which format, the API's address, the user, TLS.
 
     `status_interval_s` is how often the state of every shard is published. `tls_ca`, `tls_cert` and `tls_key` are files.
     """

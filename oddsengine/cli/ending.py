@@ -1,4 +1,4 @@
-"""How every command ends: what a user or the world around has caused becomes lines and an exit code, without a traceback.
+"""The end of every command: what a user or the world around has caused becomes lines and an exit code, without a traceback.
 
 This is the one place for it; commands raise. `python -m oddsengine.cli.ending` prints the table of exit codes. It imports the
 standard library only: `oddsengine health` runs every few seconds.

@@ -1,4 +1,4 @@
-"""What the commands share: loading settings, running the event loop, and parsing option values."""
+"""Helpers of all commands: loading settings, running the event loop, and parsing option values."""
 
 from __future__ import annotations
 

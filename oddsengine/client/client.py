@@ -1,4 +1,4 @@
-"""What an application uses: following channels of a gateway, and asking its HTTP API."""
+"""The application's interface: following channels of a gateway, and asking its HTTP API."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class OddsClient:
 
     @property
     def resumed(self) -> int:
-        """How often a channel was resumed with a diff."""
+        """The number of times that a channel was resumed with a diff."""
         return self._subscriptions.resumed
 
     @property

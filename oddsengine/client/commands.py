@@ -46,7 +46,7 @@ class CommandClient:
 
     @property
     def url(self) -> str:
-        """Where commands are made."""
+        """The URL at which commands are made."""
         return self._requests.url
 
     async def __aenter__(self) -> Self:

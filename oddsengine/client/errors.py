@@ -1,4 +1,4 @@
-"""What keeps a client from current data, or a request from being answered.
+"""Errors of a client: what keeps it from current data, or a request from being answered.
 
 A `Problem` is reported and retried, `GaveUp` (a ValueError) ends the client, `NoToken` is the application's own failure, and
 `RequestRefused` is the gateway's answer to a request.
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Problem(NamedTuple):
-    """Why a client has no current data, of all channels or of some.
+    """A reason why a client has no current data, of all channels or of some.
 
     Attributes:
         code: a row of the table in docs/protocol.md: an HTTP status, a closing code, an error code or a loss.

@@ -1,4 +1,4 @@
-"""What a client does after every refusal, closing code and loss: the table in docs/protocol.md, written by this module.
+"""The recovery of a client from every refusal, closing code and loss: the table in docs/protocol.md, written by this module.
 
     python -m oddsengine.client.recovery
 
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 
 class Action(StrEnum):
-    """What a client does next, as the documentation says it."""
+    """The next step of a client, as the documentation says it."""
 
     BACK_OFF = "reconnects with backoff"
     WAIT = "reconnects after `Retry-After` if there is one, else with long backoff"
@@ -84,7 +84,7 @@ _DOUBLINGS_BEFORE_STEADY: Final = 3
 
 
 class Timing(NamedTuple):
-    """How long a client waits. A wait is drawn between 0 and a limit that doubles with each failure (full jitter).
+    """The waits of a client. A wait is drawn between 0 and a limit that doubles with each failure (full jitter).
 
     Attributes:
         backoff_s, max_backoff_s: the first and the greatest limit after a loss.

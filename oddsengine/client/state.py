@@ -1,4 +1,4 @@
-"""What is on offer in the subscribed channels, as far as the client knows, and which of it may be out of date."""
+"""The state of the subscribed channels, as far as the client knows, and which of it may be out of date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client asks of the gateway: which channels, in which requests, from which positions; and what is refused. No I/O."""
+"""The requests of a client: which channels, in which messages, from which positions; and what is refused. No I/O."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Refusal:
 
 @dataclass
 class _Restraint:
-    """How much is asked at a time; less after the gateway has closed a connection because of it."""
+    """Limits on what is asked at a time; lower after the gateway has closed a connection because of it."""
 
     channels: int = _MAX_CHANNELS
     length: int = _MAX_BYTES
@@ -57,7 +57,7 @@ class _Restraint:
 
 @dataclass
 class _Connection:
-    """What was asked on the present connection."""
+    """The requests made on the present connection."""
 
     #: in the order in which they are asked for
     to_ask: dict[str, None] = field(default_factory=dict)
@@ -176,7 +176,7 @@ class Subscriptions:
 
     @property
     def next_due_s(self) -> float | None:
-        """When there is the next request to send, monotonic seconds; None if only an answer or a refusal can bring one."""
+        """The time of the next request to send, monotonic seconds; None if only an answer or a refusal can bring one."""
         due_s = [refusal.due_s for refusal in self.refused.values() if refusal.due_s is not None and refusal.due_s < inf]
         if self._connection.to_leave:
             due_s.append(0.0)

@@ -1,1 +1,1 @@
-"""What people command: the commands, which of them hold for a market, and what follows for its prices. No I/O, no clock."""
+"""Commands of people: the types, which of them hold for a market, and what follows for its prices. No I/O, no clock."""

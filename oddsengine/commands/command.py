@@ -74,7 +74,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def narrowness(self) -> tuple[int, int]:
-        """How narrow the scope is, to compare with others: by what it names, then by how far that is narrowed."""
+        """The narrowness of the scope, to compare with others: by what it names, then by how far that is narrowed."""
         narrowed = bool(self.types) + (self.in_play is not None) + (self.profiles != EVERY_PROFILE)
         return SCOPE_KINDS.index(self.kind), narrowed
 
@@ -133,7 +133,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def last_step(self) -> Literal["made", "proposed", "confirmed", "lifted"]:
-        """What somebody has done last about the command."""
+        """The last step that somebody has taken with the command."""
         if self.lifted_ms is not None:
             return "lifted"
         if self.confirmed_by is not None:
@@ -157,5 +157,5 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def rank(self) -> tuple[int, tuple[int, int], str]:
-        """Where commands contradict each other, the one of the highest rank holds: the newest, then the narrowest."""
+        """The rank among commands that contradict each other, of which the highest holds: the newest, then the narrowest."""
         return self.confirmed_ms or self.created_ms, self.scope.narrowness, self.id

@@ -45,7 +45,7 @@ class SettledPairs(NamedTuple):
 
 
 class MarketName(NamedTuple):
-    """What scopes name a market by; `members` are the feeds' own events that are placed under `event`."""
+    """The names of a market in scopes; `members` are the feeds' own events that are placed under `event`."""
 
     id: MarketId
     event: EventId

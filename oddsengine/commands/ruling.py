@@ -1,4 +1,4 @@
-"""What all commands together say of one market: the order of commands that contradict each other is here.
+"""The combined effect of all commands on one market: the order of commands that contradict each other is here.
 
 A suspension holds whatever else is commanded. Of the commands that set the same value, the newest holds; of those made in the
 same millisecond, the narrowest.
@@ -27,7 +27,7 @@ _RESULTED: Final = frozenset({"winner", "loser", "void", "placed"})
 
 
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
-    """What is commanded of the pricing of a market in one profile.
+    """The commanded changes to the pricing of a market in one profile.
 
     Attributes:
         book_sum: instead of the profile's.
@@ -45,7 +45,7 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ruling(msgspec.Struct, frozen=True, kw_only=True):
-    """What is commanded of one market; tuples have an entry for each profile.
+    """The combined commands for one market; tuples have an entry for each profile.
 
     Attributes:
         suspended: whether it takes no bets in any profile.
@@ -146,7 +146,7 @@ def _without_results(market: OfferedMarket) -> OfferedMarket:
 
 
 class _Profile:
-    """What is commanded in one profile, while commands are folded."""
+    """The commands for one profile, while commands are folded."""
 
     def __init__(self) -> None:
         self.suspended = False

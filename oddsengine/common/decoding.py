@@ -1,4 +1,4 @@
-"""What decoders raise when their input can't be read, whatever it is."""
+"""The exceptions that decoders raise when their input can't be read, whatever it is."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """What went wrong with a request."""
+    """The fault of a request."""
 
     BAD_MESSAGE = "bad_message"
     BAD_REQUEST = "bad_request"

@@ -32,7 +32,7 @@ class MarketIdentity(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class MarketTerms(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What holds for a market in one profile, beyond its prices.
+    """The terms of a market in one profile, beyond its prices.
 
     Attributes:
         suspended: whether a person has suspended it in this profile only.

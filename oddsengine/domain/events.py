@@ -13,7 +13,7 @@ _SCORE: Final = re.compile(r"(\d{1,3})\s*[-:\N{EN DASH}]\s*(\d{1,3})", re.ASCII)
 
 
 class Score(NamedTuple):
-    """What the two sides have scored."""
+    """The score of the two sides."""
 
     home: int
     away: int

@@ -24,7 +24,7 @@ Group = Literal["main", "handicaps", "totals", "scores", "periods", "players", "
 
 
 class TypeInfo(NamedTuple):
-    """What is known of a type.
+    """The properties of a type.
 
     `roles` are the keys of its selections, the same at every source, divided by spaces; empty where the selections are the
     provider's own, as runners and players. `unit` is what its line counts where the type itself says so. `winners` is the number
@@ -290,7 +290,7 @@ def group_of(market_type: MarketType) -> Group:
 
 
 class Place(NamedTuple):
-    """Where a market is displayed: in a group, and there by a number that all markets of an event are sorted by."""
+    """The place where a market is displayed: a group, and in it a number that all markets of an event are sorted by."""
 
     group: Group
     order: int

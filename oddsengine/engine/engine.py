@@ -54,7 +54,7 @@ def _described(event: Event) -> dict[str, Any]:
 
 
 class Retention(NamedTuple):
-    """How much is kept, and for how long.
+    """Limits on how much is kept, and for how long.
 
     Attributes:
         results_ttl_s: how long the results of a market are kept once it has left the offer; 0: not at all.

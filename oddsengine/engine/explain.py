@@ -1,4 +1,4 @@
-"""How a price was computed: every number from the sources' books to the published price.
+"""Explanations of prices: every number from the sources' books to the published price.
 
 Keys and values of an explanation are part of the HTTP API.
 """

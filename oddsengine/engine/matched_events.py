@@ -55,7 +55,7 @@ class MatchedEvents:
 
     @property
     def matcher(self) -> Matcher:
-        """What decides which events are the same."""
+        """The matcher, which decides which events are the same."""
         return self._id_mapper.matcher
 
     def mapped(self, source: str, updates: Iterable[FeedUpdate]) -> Iterator[FeedUpdate]:

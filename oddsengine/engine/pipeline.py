@@ -109,12 +109,12 @@ class Pipeline:
 
     @property
     def matcher(self) -> Matcher | None:
-        """What decides which events of different feeds are the same; None with a single feed."""
+        """The matcher, which decides which events of different feeds are the same; None with a single feed."""
         return self._intake.matcher
 
     @property
     def matched(self) -> MatchedEvents | None:
-        """What maps the ids of events, and moves them when a decision changes; None with a single feed."""
+        """The mapper of the ids of events, which moves them when a decision changes; None with a single feed."""
         return self._intake.matched
 
     def obey(self, command: Command) -> None:

@@ -57,7 +57,7 @@ class Database:
 
     @property
     def label(self) -> str:
-        """Where it is, for logs: without user and password."""
+        """The name of the database, for logs: without user and password."""
         parts = urlsplit(self.url)
         return f"{parts.hostname or 'local'}{parts.path}"
 

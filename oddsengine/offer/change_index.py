@@ -17,7 +17,7 @@ ALL = ""
 
 
 class Market(Protocol):
-    """What a diff reads of a market, however it is held; see `MarketRecord`."""
+    """The part of a market that a diff reads, however it is held; see `MarketRecord`."""
 
     @property
     def id(self) -> MarketId:
@@ -26,7 +26,7 @@ class Market(Protocol):
 
     @property
     def identity(self) -> MarketIdentity:
-        """What does not change while it is on offer."""
+        """The fields that do not change while it is on offer."""
         ...
 
     @property

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class SnapshotUpdate(NamedTuple):
-    """What a batch changes in a stored snapshot.
+    """The changes of a batch to a stored snapshot.
 
     `written` are the records to write beside those of the changed markets, tombstones included; `removed` the markets and events
     whose records are obsolete, `dropped` the obsolete tombstones, and `settled` the markets that left with results.

@@ -1,4 +1,4 @@
-"""What is reported of a comparison: the types that `oddsengine reprice --json` prints. docs/reprice.md describes each figure."""
+"""The report of a comparison: the types that `oddsengine reprice --json` prints. docs/reprice.md describes each figure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LargestChange(msgspec.Struct, frozen=True):
 
 
 class PriceChange(msgspec.Struct, frozen=True, kw_only=True):
-    """How much prices differ, as a share of what they were: 0.02 for 2.04 instead of 2."""
+    """The difference between prices, as a share of what they were: 0.02 for 2.04 instead of 2."""
 
     mean: float | None
     mean_absolute: float | None
@@ -43,7 +43,7 @@ class PriceChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """What a market type differs by in a profile.
+    """The differences of a market type in a profile.
 
     Attributes:
         profile: the profile.

@@ -1,4 +1,4 @@
-"""What a bookmaker keeps of bets on a market, once its results are known.
+"""The share that a bookmaker keeps of bets on a market, once its results are known.
 
 The bets express nobody's opinion: while the market is open the same amount is bet in each second, in equal parts on all its
 selections, at the odds of that moment. So the share that is kept says what the odds were worth, not what people chose. It is
@@ -50,14 +50,14 @@ class Stakes:
 
 
 class _Worth(NamedTuple):
-    """What a stake on a selection is worth: a share that is returned, and a share of odds times stake that is paid."""
+    """The worth of a stake on a selection: a share that is returned, and a share of odds times stake that is paid."""
 
     returned: float
     paid: float
 
 
 class Results:
-    """What became of a market's selections.
+    """The results of a market's selections.
 
     Args:
         record: the market.

@@ -22,7 +22,7 @@ _MIN_LARGEST_S: Final = 0.1
 
 
 class _SideTotals:
-    """What one side has offered of a market type."""
+    """The offer of one side of a market type."""
 
     def __init__(self) -> None:
         self.markets: set[MarketId] = set()
@@ -65,7 +65,7 @@ class _MarketStakes(NamedTuple):
 
 
 class Totals:
-    """What is added up of a market type in a profile."""
+    """The sums of a market type in a profile."""
 
     def __init__(self) -> None:
         self.sides = (_SideTotals(), _SideTotals())

@@ -1,4 +1,4 @@
-"""What takes part in a comparison: a market as one profile sees it, and what is observed of it."""
+"""The subjects of a comparison: a market as one profile sees it, and what is observed of it."""
 
 from __future__ import annotations
 

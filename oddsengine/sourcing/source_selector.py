@@ -39,7 +39,7 @@ COUNTS_OTHERWISE: Final = "counts_otherwise"
 
 
 class SourcingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How some markets select their sources. `sport`, `competition` and `in_play` select them; the last matching rule applies.
+    """The selection of sources for some markets. `sport`, `competition` and `in_play` select these; the last matching rule applies.
 
     `mode` `priority` takes the first healthy source, `consensus` the weighted median of all healthy ones, at least `min_sources`
     of them, without those that have other selections than the first or differ from the median by more than `outlier` (in

@@ -62,7 +62,7 @@ class Listener(Protocol):
 
 
 class StreamReader(Protocol):
-    """What a follower needs of `streams.clients.shared_reader.SharedReader`."""
+    """The part of `streams.clients.shared_reader.SharedReader` that a follower needs."""
 
     redis: Redis
 
@@ -210,7 +210,7 @@ class Follower:
         return Position(self._offer.epoch, self._offer.seq)
 
     def _check_loss(self, top: Position) -> None:
-        """Go stale at once if the stream lacks entries that were applied."""
+        """Become stale at once if the stream lacks entries that were applied."""
         if self._furthest > top and not self.stale:
             _log.error("stream entries lost, keeping the state", shard=self._shard, read=self._furthest, top=top)
             self._go_stale()

@@ -1,4 +1,4 @@
-"""What a Redis server is, and what it holds. Every role identifies it before it serves or owns anything."""
+"""The identity of a Redis server, and what it holds. Every role identifies it before it serves or owns anything."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _check_server(redis: Redis, info: dict[str, Any]) -> None:
 
 
 class Installation:
-    """What all processes of an installation must agree on. It is kept in Redis.
+    """The facts on which all processes of an installation must agree. They are kept in Redis.
 
     A process with another number of shards would look for events where they are not published.
 

@@ -1,4 +1,4 @@
-"""How much of its past a stream keeps."""
+"""The part of its past that a stream keeps."""
 
 from __future__ import annotations
 

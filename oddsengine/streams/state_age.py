@@ -1,4 +1,4 @@
-"""How old the state of a feed or of a shard is that was read last, though its writer has another clock. Pure.
+"""The age of the last state read of a feed or of a shard, though its writer has another clock. Pure.
 
 An entry is compared with the fastest one of its term or epoch: by how much it took longer, so much older is the state that it
 brings. To that comes the age which that had when it was written: so what all stages add up to is known at the end.

@@ -47,7 +47,7 @@ class Endpoint(NamedTuple):
 
 
 class Counters:
-    """What became of the events of one endpoint in this process."""
+    """Counts of what became of the events of one endpoint in this process."""
 
     __slots__ = ("delivered", "dropped", "failures", "pending")
 
@@ -59,7 +59,7 @@ class Counters:
 
 
 class Answer(NamedTuple):
-    """What an attempt has come to: a status, 0 if there was none; for how long to wait; what went wrong."""
+    """The result of an attempt: a status, 0 if there was none; for how long to wait; what went wrong."""
 
     status: int
     retry_after_ms: int = 0

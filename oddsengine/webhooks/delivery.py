@@ -1,4 +1,4 @@
-"""When each event of the outbox is sent to one endpoint, and when it is given up. Pure: time is an argument.
+"""The schedule of one endpoint: when each event of the outbox is sent, and when it is given up. Pure: time is an argument.
 
 Events are sent one at a time, in order. While an endpoint fails, everything waits for it. An event that the endpoint refuses
 waits by itself, and others overtake it. What is not delivered yet begins after `cursor`, so that a restart goes on there.

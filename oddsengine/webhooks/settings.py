@@ -62,7 +62,7 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     @property
     def label(self) -> str:
-        """What logs and metrics call it: not its URL, which may contain a key."""
+        """The name of the endpoint in logs and metrics: not its URL, which may contain a key."""
         return self.name or urlsplit(self.url).hostname or ""
 
     @property

@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 
 
 class EngineView(Protocol):
-    """What only an engine knows."""
+    """The facts that only an engine knows."""
 
     def feeds(self) -> list[dict[str, Any]]:
         """Return the status of every feed."""

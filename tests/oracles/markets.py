@@ -117,7 +117,7 @@ def _by_score(kind: Kind, goals: tuple[float, float], among: Container[str] | No
 
 
 class Offers(NamedTuple):
-    """What is said of a selection: rows as (odds, size), best first, or a quote; None where nothing is."""
+    """The offers of a selection: rows as (odds, size), best first, or a quote; None where nothing is."""
 
     back: list[tuple[float, float]]
     lay: list[tuple[float, float]]

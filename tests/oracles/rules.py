@@ -58,7 +58,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Sourcing:
-    """How markets choose their sources."""
+    """The choice of sources by markets."""
 
     mode: str = "priority"
     sources: tuple[str, ...] = ()

@@ -83,7 +83,7 @@ class Market:
 
     @property
     def open_winners(self) -> int:
-        """How many of the selections that are not decided can still win."""
+        """The number of undecided selections that can still win."""
         return self.winners - sum(each.status == "winner" for each in self.selections.values())
 
 

@@ -27,7 +27,7 @@ class AccountState(Enum):
 
 
 class AccountTrigger(Enum):
-    """What moves an account from state to state."""
+    """An event that moves an account from state to state."""
 
     REQUEST = "request sent"
     ANSWER = "answer received"

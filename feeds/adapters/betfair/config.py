@@ -11,7 +11,7 @@ from feeds.adapters.betfair.messages import Subscription
 
 
 class BetfairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to connect to Betfair (or anything that speaks its stream protocol), and what to subscribe to.
+    """The connection to Betfair (or anything that speaks its stream protocol), and what to subscribe to.
 
     Secrets are read from the environment variables or files named here, never from the config itself. With `cert_file` (and
     `key_file`, if it does not hold the key) the feed logs in by certificate with user name and password, and keeps the session

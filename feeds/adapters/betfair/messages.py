@@ -45,7 +45,7 @@ class RunnerDefinition(msgspec.Struct, gc=False):
 
 
 class SimulatedDetails(msgspec.Struct, rename="camel", frozen=True):
-    """What the simulator adds to a definition; Betfair provides it in its catalogue and in-play services."""
+    """The fields that the simulator adds to a definition; Betfair provides them in its catalogue and in-play services."""
 
     competition_id: str
     competition_name: str

@@ -30,7 +30,7 @@ class SessionState(Enum):
 
 
 class SessionTrigger(Enum):
-    """What moves a stream session from state to state."""
+    """An event that moves a stream session from state to state."""
 
     CONNECTION = "connection"
     ACCEPTED = "accepted"

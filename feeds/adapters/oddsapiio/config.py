@@ -9,7 +9,7 @@ from msgspec import Meta
 
 
 class OddsApiIoConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to stream. Each of `bookmakers` is a source, `<feed>.<bookmaker>`; the provider allows one connection per key.
+    """The streams to read. Each of `bookmakers` is a source, `<feed>.<bookmaker>`; the provider allows one connection per key.
 
     The stream has no heartbeat: a connection that does not answer a ping within `ping_s` is dead, and `quiet_in_play_s` and
     `quiet_s` in the `supervision` block distinguish a quiet market from a frozen feed.

@@ -235,7 +235,7 @@ class OpticOddsCodec(SnapshotSync):
         self.last_entry_id = message.entry_id or event.id or self.last_entry_id
 
     def _begin(self, event: EventId, events: list[CodecEvent]) -> None:
-        """Put an event in play, at every sportsbook: what they quoted before it is none of their prices any more."""
+        """Mark an event as in play, at every sportsbook: what they quoted before it is none of their prices any more."""
         fixture = self._fixtures[event] = msgspec.structs.replace(self._fixtures[event], is_live=True)
         description = to_event(self._name, fixture, event)
         for sportsbook, book in self._books.items():

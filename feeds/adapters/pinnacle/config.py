@@ -9,7 +9,7 @@ from msgspec import Meta
 
 
 class PinnacleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to poll, and how often.
+    """The sports to poll, and how often.
 
     `sports` are the provider's sport ids (29: football). Each of the two endpoints is called once per `interval_s` and sport: the
     provider allows one call in two minutes for each, more by agreement. Prices that are not confirmed for `max_age_s` are

@@ -1,4 +1,4 @@
-"""What Pinnacle's period numbers mean in each sport.
+"""The meaning of Pinnacle's period numbers in each sport.
 
 Source: Pinnacle lines API, "Get Periods" (`/v1/periods`), and its changelog of September 2022 (tennis) and November 2022 (extra
 time in football). A number means what the sport has: 1 is a half in football, a set in tennis, a period in ice hockey. Numbers

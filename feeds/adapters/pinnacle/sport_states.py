@@ -19,7 +19,7 @@ from typing import Final
 
 
 class RecoveryState(Enum):
-    """How much of a sport is known on this connection."""
+    """The part of a sport that is known on this connection."""
 
     AWAITING_FIXTURES = "awaiting fixtures"
     AWAITING_CHANGES = "awaiting changes"
@@ -27,7 +27,7 @@ class RecoveryState(Enum):
 
 
 class RecoveryTrigger(Enum):
-    """What moves a sport's recovery."""
+    """An event that moves a sport's recovery."""
 
     FIXTURES = "fixtures"
     CHANGES = "changes"
@@ -35,7 +35,7 @@ class RecoveryTrigger(Enum):
 
 
 class VerificationState(Enum):
-    """How far the verification of a sport has got."""
+    """The progress of a sport's verification."""
 
     IDLE = "idle"
     SNAPSHOT_DUE = "snapshot due"
@@ -43,7 +43,7 @@ class VerificationState(Enum):
 
 
 class VerificationTrigger(Enum):
-    """What moves a sport's verification."""
+    """An event that moves a sport's verification."""
 
     REQUESTED = "requested"
     SNAPSHOT = "snapshot"

@@ -276,7 +276,7 @@ class TheOddsApiCodec(PollOnly):
         events.append(Quota(used, remaining))
 
     def _postpone(self, sport: _Sport, response: Response) -> None:
-        """Put off the next call after one that failed: longer with every failure, up to what the budget allows anyway."""
+        """Delay the next call after one that failed: longer with every failure, up to what the budget allows anyway."""
         if response.ok and "x-requests-remaining" not in response.headers:
             # It may have cost credits as any other, and does not name those that remain.
             self.budget.spend(response.at_ms)

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 
 class TheOddsApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to poll, and how to spend the month's credits.
+    """The sports to poll, and the spending of the month's credits.
 
     Each of `bookmakers` is a source of its own, `<feed>.<bookmaker>`. A call for one sport costs `markets` x regions credits; ten
     bookmakers count as one region. The remaining credits are spread evenly until they are renewed (`resets_day` of each month,

@@ -51,7 +51,7 @@ class Tradable(Protocol):
 
 
 class SessionContext(NamedTuple):
-    """What the sessions of one server share.
+    """The objects that the sessions of one server share.
 
     `clock` is in monotonic seconds, `pt_ms` the publish time by the provider's clock. `inject_fault` raises ValueError for a kind
     that is not supported.

@@ -33,7 +33,7 @@ _HEARTBEAT_MS = 500
 
 
 class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to simulate. `port` 0 takes a free one; a fixed port lets faults be injected from outside."""
+    """The matches to simulate. `port` 0 takes a free one; a fixed port lets faults be injected from outside."""
 
     seed: int = 1
     matches: Annotated[int, Meta(ge=1, le=2000)] = 12

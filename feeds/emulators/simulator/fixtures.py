@@ -21,7 +21,7 @@ Phase = Literal["before", "turning", "playing", "goal", "ended", "gone"]
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How fast simulated time runs.
+    """The speed of simulated time.
 
     `minutes_per_s` is match minutes per second. The others are seconds of real time: before kick-off, suspended at kick-off,
     suspended after a goal, and from the final whistle until the match is taken off.

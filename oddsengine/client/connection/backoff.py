@@ -1,4 +1,4 @@
-"""How long a client waits before it reconnects."""
+"""The delay of a client before it reconnects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a client waits for a connection that it opens, and then for the first message."""
+"""The limit on a client's wait for a connection that it opens, and then for the first message."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ConnectTimeout:
 
     @property
     def limit_s(self) -> float:
-        """How long the next connection may take, seconds."""
+        """The longest time that the next connection may take, seconds."""
         timing = self._timing
         min_s = timing.min_welcome_s if self._fell_silent and self._took_s else timing.first_welcome_s
         start_s = max(min_s, _MARGIN * min(self._took_s, default=0.0))

@@ -1,4 +1,4 @@
-"""Why a connection ended or was never made, from the exceptions of the libraries."""
+"""The causes of connections that ended or were never made, from the exceptions of the libraries."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Silence(WebSocketException):
 
 
 class Ending(NamedTuple):
-    """Why there is no connection.
+    """The reason why there is no connection.
 
     Attributes:
         code: the row of the recovery table.

@@ -1,1 +1,1 @@
-"""What the settings of several rooms have in common."""
+"""Settings that several rooms have in common."""

@@ -1,4 +1,4 @@
-"""What the modules in C do; `native`, `solving` and `books` say it of each function in full."""
+"""The interfaces of the modules in C; `native`, `solving` and `books` describe each function in full."""
 
 from __future__ import annotations
 

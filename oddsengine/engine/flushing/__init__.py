@@ -1,1 +1,1 @@
-"""What flushes have to do, and how a large one is cut: in parts of bounded time, suspensions first."""
+"""The work of flushes, and how a large one is cut: in parts of bounded time, suspensions first."""

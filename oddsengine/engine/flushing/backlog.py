@@ -1,4 +1,4 @@
-"""What the flushes of a shard have put off, by event. Only ids are kept: its turn finds the newest state of the sources."""
+"""The work that the flushes of a shard have put off, by event. Only ids are kept: its turn finds the newest state of the sources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MARKETS_AT_ONCE: Final = 50
 
 
 class UnseenEvent:
-    """What was marked of an event since it was last looked at."""
+    """The marks of an event since it was last looked at."""
 
     __slots__ = ("is_changed", "is_leaving", "markets")
 

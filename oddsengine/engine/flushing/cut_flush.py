@@ -21,7 +21,7 @@ WHOLE_UP_TO: Final = 100
 
 
 class TimeSlice(Protocol):
-    """How long a part of a flush may take; a flush of up to `whole_up_to` markets and events is not cut."""
+    """The time that a part of a flush may take; a flush of up to `whole_up_to` markets and events is not cut."""
 
     whole_up_to: int
 
@@ -33,7 +33,7 @@ class TimeSlice(Protocol):
 
 
 class Staging(Protocol):
-    """What a cut flush needs of the pipeline."""
+    """The part of the pipeline that a cut flush needs."""
 
     def stage_event(self, shard: int, event: EventId, *, is_leaving: bool, is_changed: bool) -> None:
         """Stage the description of an event, or withdraw it."""

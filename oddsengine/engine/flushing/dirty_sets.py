@@ -1,4 +1,4 @@
-"""What the next flush of each shard has to do."""
+"""The work of the next flush of each shard."""
 
 from __future__ import annotations
 

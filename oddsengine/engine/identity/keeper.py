@@ -87,7 +87,7 @@ class IdentityKeeper:
 
     @property
     def _placed(self) -> MatchedEvents:
-        """What places events. Only where there is something to match."""
+        """The placing of events. Only where there is something to match."""
         matched = self._matched()
         if matched is None:
             raise RuntimeError("a single feed has nothing to decide")

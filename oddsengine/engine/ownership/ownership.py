@@ -110,7 +110,7 @@ class Ownership:
 
     @property
     def engines(self) -> int:
-        """How many engines are alive, this one included."""
+        """The number of engines that are alive, this one included."""
         return len(self._keeper.others()) + 1
 
     async def join(self) -> None:

@@ -1,4 +1,4 @@
-"""When a batch went through the engine, for metrics and traces."""
+"""The times at which a batch went through the engine, for metrics and traces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PublicationTimes(NamedTuple):
-    """When what a batch contains was received, priced and written.
+    """The times at which the content of a batch was received, priced and written.
 
     Attributes:
         shard: the shard.

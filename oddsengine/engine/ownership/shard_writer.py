@@ -44,7 +44,7 @@ _log = structlog.get_logger(__name__)
 
 
 class ShardPublisher(Protocol):
-    """What a writer needs of `streams.publisher.Publisher`."""
+    """The part of `streams.publisher.Publisher` that a writer needs."""
 
     offer: OwnedOffer
 
@@ -59,7 +59,7 @@ class ShardPublisher(Protocol):
 
 
 class WriteLease(Protocol):
-    """What a writer needs of `streams.leases.keeper.Lease`."""
+    """The part of `streams.leases.keeper.Lease` that a writer needs."""
 
     def is_held(self) -> bool:
         """Check whether this process may write."""

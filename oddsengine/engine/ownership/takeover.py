@@ -1,4 +1,4 @@
-"""What a new owner of a shard publishes: what it has priced itself, on top of what the last owner published."""
+"""The first state that a new owner publishes: what it has priced itself, on top of what the last owner published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sources say of events that other engines publish: kept current, and forgotten once they have ended."""
+"""The events of sources that other engines publish: kept current, and forgotten once they have ended."""
 
 from __future__ import annotations
 

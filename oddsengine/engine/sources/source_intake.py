@@ -1,4 +1,4 @@
-"""What the sources say, as it arrives: their books, the markets that they quote, and which of their events are the same."""
+"""The intake of updates of sources: their books, the markets that they quote, and which of their events are the same."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class SourceIntake:
 
     @property
     def matcher(self) -> Matcher | None:
-        """What decides which events are the same; None with a single feed."""
+        """The matcher, which decides which events are the same; None with a single feed."""
         return None if self.id_mapper is None else self.id_mapper.matcher
 
     def receive(self, batch: UpdateBatch, now_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""What a client may do: its role, profile, channels and limits, from a token's claims or the anonymous role."""
+"""The grants of a client: its role, profile, channels and limits, from a token's claims or the anonymous role."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client may do.
+    """The access of a client.
 
     `subject` identifies the client, `profile` selects its prices (None: the gateway's profile), `channels` are glob
     patterns, `commands` glob patterns of `<action>:<scope>` as `suspend:event:betfair.*`, `expires_s` is when the grant ends

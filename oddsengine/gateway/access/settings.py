@@ -38,7 +38,7 @@ class KeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ClaimNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a provider calls the claims that are read: a name, or names with dots between them where one is inside of another.
+    """The provider's names of the claims that are read: a name, or names with dots between them where one is inside of another.
 
     `role` may be a list of roles; the highest of those that are known counts.
     """
@@ -51,7 +51,7 @@ class ClaimNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How people sign in to the console: at an OpenID Connect provider, by the code flow with PKCE, as a public client.
+    """Sign-in to the console at an OpenID Connect provider, by the code flow with PKCE, as a public client.
 
     `issuer` is the URL below which the provider describes itself. `token` says which of the tokens that it issues is sent to this
     gateway: its ID token, or its access token where that is a JWT. `client_secret_env` and `client_secret_file` are for a
@@ -78,7 +78,7 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class AuthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How clients authenticate.
+    """Settings of the authentication of clients.
 
     `anonymous_role` is the role of clients without a token; empty rejects them. The default is `trader` if no keys are
     configured (a demo: everything is visible, and commands can be made from this machine) and empty otherwise. `leeway_s` is the
@@ -111,7 +111,7 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one client may use; 0 means no limit.
+    """Limits of one client; 0 means no limit.
 
     Per address: `sessions_per_address` open at once; `connections_per_address` open at once, whatever they carry, counted when
     they are accepted; `handshakes_per_s` and HTTP `requests_per_s`, each with bursts of twice the rate. Per connection:

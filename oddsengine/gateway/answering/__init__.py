@@ -1,1 +1,1 @@
-"""What HTTP answers have in common: validators and compression; whole channels."""
+"""Parts of all HTTP answers: validators and compression; whole channels."""

@@ -1,4 +1,4 @@
-"""What a client can ask about itself: who its token says it is, what that grants, and which profiles it may see."""
+"""Answers to a client about itself: who its token says it is, what that grants, and which profiles it may see."""
 
 from __future__ import annotations
 

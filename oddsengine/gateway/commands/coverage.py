@@ -1,4 +1,4 @@
-"""How much a command holds for now, and what in it may be a mistake: a name that nothing on offer has, most of all."""
+"""The markets that a command holds for now, and what in it may be a mistake: a name that nothing on offer has, most of all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the scope of a command is called, for people who see the command once it has left the offer."""
+"""The names of a command's scope, for people who see the command once it has left the offer."""
 
 from __future__ import annotations
 

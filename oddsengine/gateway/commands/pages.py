@@ -21,7 +21,7 @@ _CURSOR: Final = re.compile(r"([0-9]{1,15})-([!-~]{1,100})")
 
 
 class Page(NamedTuple):
-    """What a request asks for; `after` is the place of the last command of the page before."""
+    """A page that a request asks for; `after` is the place of the last command of the page before."""
 
     limit: int
     after: tuple[int, str] | None

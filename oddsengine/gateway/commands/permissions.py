@@ -1,4 +1,4 @@
-"""Who may make, confirm, lift and see which commands."""
+"""Permissions to make, confirm, lift and see commands."""
 
 from __future__ import annotations
 

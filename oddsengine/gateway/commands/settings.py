@@ -11,7 +11,7 @@ from oddsengine.commands.command import Action
 
 
 class CommandSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How commands are made.
+    """Settings of commands.
 
     `second_person` are the actions that somebody else must confirm. `per_s` is how many commands one person may make a second,
     with bursts of twice as many; 0 means no limit.

@@ -1,1 +1,1 @@
-"""What traders see live beyond the offer: commands, feeds and trouble, as channels of the stream."""
+"""Channels of the stream for traders beyond the offer: commands, feeds and trouble."""

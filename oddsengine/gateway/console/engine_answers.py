@@ -1,4 +1,4 @@
-"""What engines and feeders know, for the HTTP API of any gateway: from the engine in its process, else through Redis."""
+"""Answers that only engines and feeders know, for the HTTP API of any gateway: from the engine in its process, else through Redis."""
 
 from __future__ import annotations
 

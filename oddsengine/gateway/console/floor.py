@@ -1,4 +1,4 @@
-"""What the channels of the console show: commands, feeds and trouble, as far as this gateway knows. No clock, no I/O.
+"""The content of the console's channels: commands, feeds and trouble, as far as this gateway knows. No clock, no I/O.
 
 Items are replaced, never changed: what was sent of one is current while it is the same object.
 """

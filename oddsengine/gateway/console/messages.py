@@ -1,4 +1,4 @@
-"""What the channels of the console carry, beside what is on offer."""
+"""The messages of the console's channels, beside what is on offer."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Provider(msgspec.Struct):
-    """What a provider says of itself (OpenID Connect Discovery 1.0, section 3), as far as it is needed."""
+    """The metadata of a provider (OpenID Connect Discovery 1.0, section 3), as far as it is needed."""
 
     issuer: str
     authorization_endpoint: str
@@ -65,7 +65,7 @@ class RefreshRequest(msgspec.Struct, tag_field="grant_type", tag="refresh_token"
 
 
 class SignInAnswer(msgspec.Struct, kw_only=True):
-    """What the page needs to know."""
+    """The parameters that the page signs in with."""
 
     issuer: str
     client_id: str

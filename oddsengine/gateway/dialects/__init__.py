@@ -1,1 +1,1 @@
-"""What is spoken over sockets: `odds.v1` and Centrifuge's protocol. Both use the hub, and share what it sends."""
+"""Protocols over sockets: `odds.v1` and Centrifuge's. Both use the hub, and share what it sends."""

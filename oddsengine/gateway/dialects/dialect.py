@@ -1,4 +1,4 @@
-"""What a socket's endpoint needs of a protocol, and what protocols share."""
+"""The interface of a protocol to a socket's endpoint, and what protocols share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Dialect(Protocol):
 
     @property
     def path(self) -> str:
-        """Where it is served."""
+        """The path at which it is served."""
         ...
 
     @property
@@ -80,7 +80,7 @@ class SessionAccess:
 
     @property
     def timeout_s(self) -> float:
-        """How long a socket may take to authenticate."""
+        """The time that a socket may take to authenticate."""
         return self._admission.authenticator.timeout_s
 
     async def acquire(self, access: Access, session_id: str) -> bool:

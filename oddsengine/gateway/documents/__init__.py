@@ -1,1 +1,1 @@
-"""What describes the interfaces to programs and people: the OpenAPI and AsyncAPI documents, and the pages made of them."""
+"""Descriptions of the interfaces for programs and people: the OpenAPI and AsyncAPI documents, and the pages made of them."""

@@ -1,4 +1,4 @@
-"""What a row of the table of routes is, and the parameters that several routes have."""
+"""A row of the table of routes, and the parameters that several routes have."""
 
 from __future__ import annotations
 

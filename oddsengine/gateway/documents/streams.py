@@ -26,7 +26,7 @@ class Stream(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """What one side does.
+    """An operation of one side.
 
     Attributes:
         name: the id of the operation.

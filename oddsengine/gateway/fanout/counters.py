@@ -13,7 +13,7 @@ _DELIVERY_BOUNDS_S: Final = (0.001, 0.002, *_SUSPENSION_BOUNDS_S)
 
 
 class GatewayCounters:
-    """What the gateway has done since it started; read by the metrics."""
+    """Counts of what the gateway has done since it started; read by the metrics."""
 
     __slots__ = (
         "bad_messages",

@@ -110,7 +110,7 @@ class Scheduler:
 
     @property
     def time_slice_s(self) -> float:
-        """How long to work before yielding, in seconds."""
+        """The time to work before yielding, in seconds."""
         return _TIME_SLICE_WITH_HTTP_S if self._expects_http else _TIME_SLICE_S
 
     def has_budget(self) -> bool:

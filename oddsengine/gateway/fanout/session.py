@@ -98,7 +98,7 @@ class Session:
 
     @property
     def idle_since_s(self) -> float:
-        """When it was last sent anything, by itself or with an audience, unless it is behind; monotonic seconds."""
+        """The time at which it was last sent anything, by itself or with an audience, unless it is behind; monotonic seconds."""
         return max([self.last_sent_s, *(each.audience.last_sent_s for each in self.subscriptions.values())])
 
     def end(self, code: int, reason: str) -> None:

@@ -8,7 +8,7 @@ from oddsengine.gateway.protocol.chunking import ChunkLimits
 
 
 class Thresholds(NamedTuple):
-    """When work is split.
+    """Limits above which work is split.
 
     - `large_flush`: with more market changes than this, a turn of the event loop passes before they are encoded, and another
       before they are written.

@@ -340,7 +340,7 @@ class Dispatcher:
             self._resume()
 
     def _resume(self) -> None:
-        """Do the next step of the flush in progress; when that is complete, start the next one."""
+        """Take the next step of the flush in progress; when that is complete, start the next one."""
         state = self._machine.state
         if state in WRITING:
             if self._flush.broadcast.advance(self._clock, self._scheduler.time_slice_s):

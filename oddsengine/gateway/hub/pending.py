@@ -1,4 +1,4 @@
-"""What waits to be dispatched of a shard, as one batch."""
+"""Pending entries of a shard, joined into one batch."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from oddsengine.common.state_diagram import state_diagram
 
 
 class DispatchState(StrEnum):
-    """What the dispatcher is doing. A `StrEnum`, because its members are hashed in C."""
+    """A state of the dispatcher. A `StrEnum`, because its members are hashed in C."""
 
     IDLE = "idle"
     DEFERRED = "deferred"
@@ -40,7 +40,7 @@ class DispatchState(StrEnum):
 
 
 class Trigger(StrEnum):
-    """What moves the dispatcher from state to state."""
+    """An event that moves the dispatcher from state to state."""
 
     #: changes have to wait
     DEFER = "defer"

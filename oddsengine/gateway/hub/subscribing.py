@@ -24,7 +24,7 @@ _ANY_POSITION: Final[Mapping[int, Position]] = MappingProxyType({})
 
 
 class Refusal(NamedTuple):
-    """Why a client is refused something: a whole request, or some of its channels."""
+    """The refusal of a whole request of a client, or of some of its channels."""
 
     code: ErrorCode
     text: str
@@ -32,7 +32,7 @@ class Refusal(NamedTuple):
 
 
 class Resolution(NamedTuple):
-    """What a client is subscribed to: its channels, each with the position from which it resumes (None: a snapshot)."""
+    """The subscriptions of a request: channels, each with the position from which it resumes (None: a snapshot)."""
 
     channels: list[tuple[Channel, At | None]]
     options: DeliveryOptions

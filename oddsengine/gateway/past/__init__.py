@@ -1,1 +1,1 @@
-"""What the HTTP API says of the past, as types. Where the answers come from is not known here."""
+"""Answers of the HTTP API about the past, as types. Where the answers come from is not known here."""

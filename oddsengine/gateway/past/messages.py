@@ -33,7 +33,7 @@ class MarketThenAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
 
 
 class ExplanationThenAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What led to the prices of a market at a time: `explanation` is as an engine explains a market, without who made commands.
+    """The explanation of the prices of a market at a time: `explanation` is as an engine explains a market, without who made commands.
 
     It was made at `explained_at`, of the version `explanation.v` at the `position` of its shard. `exact` is whether that is the
     version `v` of the time; if not, the engine had no time to explain that one, and an earlier one is explained.
@@ -48,7 +48,7 @@ class ExplanationThenAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=
 
 
 class MarketStep(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """How a market has changed at a time: its changed fields, the whole market if `event` is among them, or its removal."""
+    """A change of a market at a time: its changed fields, the whole market if `event` is among them, or its removal."""
 
     at: Time
     position: At

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ChunkLimits(NamedTuple):
-    """When a message is split into chunks (`part` on the wire).
+    """The limits above which a message is split into chunks (`part` on the wire).
 
     `chunk_bytes` is the most that the encoded events and markets of a chunk take, unless a single one takes more. Above
     `runtime.loop.LARGE_BYTES` each copy of a chunk would be new memory from the system, which costs several times the copying. A

@@ -108,7 +108,7 @@ QuoteAnswer = Literal["ok", "price_changed", "suspended", "closed", "unknown", "
 
 
 class BadMessage(Exception):
-    """What a client sent can't be read, with the reason."""
+    """A message of a client that can't be read, with the reason."""
 
 
 _Content = TypeVar("_Content", str, bytes)

@@ -1,4 +1,4 @@
-"""How a subscriber wants a channel delivered."""
+"""The options with which a subscriber wants a channel delivered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from oddsengine.gateway.protocol.framing import Framing
 
 
 class DeliveryOptions(NamedTuple):
-    """What distinguishes the audiences of one channel.
+    """The options that distinguish the audiences of one channel.
 
     The profile (None: the first), the odds format, the minimum interval between deltas in milliseconds, the encoding, the
     framing, and whether fair probabilities are included, as no subscriber's are.

@@ -38,7 +38,7 @@ class CoherentStep(msgspec.Struct, tag_field="step", tag="coherent", forbid_unkn
 
 
 class TiltStep(msgspec.Struct, tag_field="step", tag="tilt", forbid_unknown_fields=True):
-    """What the rules change of it: the exponent, and the share by selection."""
+    """The changes by the rules: the exponent, and the share by selection."""
 
     skew: float
     shift: dict[str, float]
@@ -75,7 +75,7 @@ class SetStep(msgspec.Struct, tag_field="step", tag="command", forbid_unknown_fi
 
 
 class RefusedStep(msgspec.Struct, tag_field="step", tag="refused", forbid_unknown_fields=True):
-    """Why there is no fair probability: what is wrong with the source's book, or the status of the selection there."""
+    """The reason why there is no fair probability: what is wrong with the source's book, or the status of the selection there."""
 
     reason: Literal["no_offers", "one_sided", "crossed", "spread", "size", "depth", "incomplete", "no_price"] | SelectionStatus
 

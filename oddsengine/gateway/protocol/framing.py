@@ -31,7 +31,7 @@ _MIN_DEFLATE_BITS: Final = 9
 
 
 class Framing(NamedTuple):
-    """How messages are wrapped for a session: as text or binary frames, optionally compressed, or as server-sent events.
+    """The framing of messages for a session: as text or binary frames, optionally compressed, or as server-sent events.
 
     Events are chunks of the body (`are_chunks`), except for clients of HTTP/1.0, which knows none: their body ends with the
     connection. Events have ids, from which a browser resumes by itself, only where there is one channel (`has_ids`): the position

@@ -238,7 +238,7 @@ class EventWithMarkets(EventWhole, forbid_unknown_fields=True, kw_only=True):
 
 
 class WasOnOffer(msgspec.Struct, forbid_unknown_fields=True):
-    """When a price was last on offer; `until_ms` is null if it still is."""
+    """The time at which a price was last on offer; `until_ms` is null if it still is."""
 
     v: Version
     from_ms: UnixMs
@@ -297,7 +297,7 @@ class TicketAnswer(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Problem(msgspec.Struct, forbid_unknown_fields=True):
-    """Why a request failed."""
+    """The reason why a request failed."""
 
     code: ErrorCode
     message: str
@@ -322,7 +322,7 @@ class UnmatchedAnswer(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AccountAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Who a token says its client is, and what it grants. `profile` is the one whose prices it sees; `commands` as in a token."""
+    """The client that a token names, and what it grants. `profile` is the one whose prices it sees; `commands` as in a token."""
 
     sub: str
     role: str

@@ -54,7 +54,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What a quote was checked against: a market, the index of the client's profile, and the price of the selection."""
+    """The offer that a quote was checked against: a market, the index of the client's profile, and the price of the selection."""
 
     record: MarketRecord
     profile_index: int | None

@@ -11,7 +11,7 @@ from oddsengine.common.settings.secret_keys import check_secrets, read_secret_ke
 
 
 class QuoteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How price checks sign quotes; without a key they do not.
+    """Settings of the signing of quotes by price checks; without a key they do not.
 
     `signing_key_env` is an environment variable with the private key (Ed25519, PEM), `signing_key_file` a file of it.
     `published_keys` are files with further public keys that signed quotes are verified with: the next one, and those of before.

@@ -26,7 +26,7 @@ MAX_CHARACTERS: Final = 4096
 
 
 class InvalidQuote(ValueError):
-    """What was given as a signed quote is none that these keys have signed."""
+    """A signed quote that none of these keys has signed."""
 
 
 class ExpiredQuote(InvalidQuote):
@@ -42,7 +42,7 @@ class ExpiredQuote(InvalidQuote):
 
 
 class SignedQuote(msgspec.Struct, frozen=True, kw_only=True):
-    """What a signed quote says: this price was on offer.
+    """The content of a signed quote: this price was on offer.
 
     Attributes:
         market: the market's id.

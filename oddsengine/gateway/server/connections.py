@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Opened(NamedTuple):
-    """How a session was opened.
+    """The opening of a session.
 
     Attributes:
         path: the path of its endpoint.

@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 
 class AcceptLimits(NamedTuple):
-    """What is accepted.
+    """Limits on what is accepted.
 
     `connections_per_address`: open at once, whatever they carry; not counted for trusted proxies; 0: no limit. `connections`:
     open at once in this process; 0: as many as the system allows. `lost_s`: a connection whose client acknowledges nothing for

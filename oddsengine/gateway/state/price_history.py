@@ -23,7 +23,7 @@ _decode: Final = msgspec.msgpack.Decoder(MarketRecord).decode
 
 
 class OfferedPeriod(NamedTuple):
-    """When a price was last on offer, in Unix milliseconds of the engine; `until_ms` is None if it still is."""
+    """The time at which a price was last on offer, in Unix milliseconds of the engine; `until_ms` is None if it still is."""
 
     v: int
     from_ms: int

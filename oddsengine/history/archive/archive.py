@@ -53,7 +53,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Counters:
-    """What an archiver has done, for metrics. `behind_s` is how old what was written last was."""
+    """Counts of what an archiver has done, for metrics. `behind_s` is how old what was written last was."""
 
     def __init__(self) -> None:
         self.entries = 0

@@ -1,4 +1,4 @@
-"""What an archiver does from time to time: makes the partitions of days, drops those that are too old, and signs checkpoints."""
+"""The recurring work of an archiver: makes the partitions of days, drops those that are too old, and signs checkpoints."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Upkeep:
-    """What is due from time to time.
+    """The work that is due from time to time.
 
     Args:
         keep_days: how many days are kept.

@@ -40,7 +40,7 @@ _DESCRIPTIONS: Final = """
 
 
 class Exported(NamedTuple):
-    """What was exported: how many rows, into which files, and how many rows of the database can't be read."""
+    """The result of an export: how many rows, into which files, and how many rows of the database can't be read."""
 
     rows: int
     files: list[Path]

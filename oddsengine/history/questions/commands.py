@@ -1,4 +1,4 @@
-"""Who commanded what, and when: the steps of commands as they were archived."""
+"""The history of commands: their steps, by whom and when, as they were archived."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Step(NamedTuple):
 
     @property
     def at_ms(self) -> int:
-        """When it was, Unix milliseconds."""
+        """The time of it, Unix milliseconds."""
         return self.place[0]
 
 

@@ -1,4 +1,4 @@
-"""Where a row is in the history of a market: rows are read from there on, or back, and pages go on after it."""
+"""Places of rows in the history of a market: rows are read from there on, or back, and pages go on after it."""
 
 from __future__ import annotations
 

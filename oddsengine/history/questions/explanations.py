@@ -1,4 +1,4 @@
-"""What led to a price, as the engine has noted it at that time."""
+"""Explanations of prices, as the engine has noted them at that time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a market was at a time, and how it changed, as the subscribers of a profile saw it."""
+"""The past of a market: what it was at a time, and how it changed, as the subscribers of a profile saw it."""
 
 from __future__ import annotations
 

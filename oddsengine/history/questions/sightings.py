@@ -1,4 +1,4 @@
-"""What the rows of a market say: its state after each, and whether a subscriber of a profile could tell two of them apart."""
+"""The meaning of the rows of a market: its state after each, and whether a subscriber of a profile could tell two of them apart."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Gap(NamedTuple):
 
 
 class Absence(NamedTuple):
-    """Why there is no answer.
+    """The reason why there is no answer.
 
     Attributes:
         why: `ahead`: the history does not reach so far yet; `before`: it begins later; `dropped`: it is not kept any more; `gap`;

@@ -1,1 +1,1 @@
-"""What stream entries become in the database. Pure."""
+"""The rows that stream entries become. Pure."""

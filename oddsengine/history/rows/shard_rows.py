@@ -64,7 +64,7 @@ class ShardBatch(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return len(self.entries) + len(self.changes) + len(self.records) + len(self.gaps)
 
 
@@ -98,7 +98,7 @@ class ShardRows:
 
     @property
     def size(self) -> int:
-        """How many rows are not taken."""
+        """The number of rows that are not taken."""
         return len(self._entries) + len(self._changes) + len(self._records)
 
     def take(self) -> ShardBatch | None:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 
 class RecordKind(IntEnum):
-    """What a record is about, and what its body is: MessagePack of a type of `oddsengine.domain.changes`, or JSON."""
+    """The subject of a record, and the type of its body: MessagePack of a type of `oddsengine.domain.changes`, or JSON."""
 
     #: the whole state of a market: a `MarketRecord`
     MARKET = 1
@@ -65,7 +65,7 @@ class ChangeRow(NamedTuple):
 
 
 class RecordRow(NamedTuple):
-    """What the archiver has written down of a moment: after the entry at `epoch` and `seq`. `number` counts those of a shard."""
+    """A record that the archiver has made of a moment: after the entry at `epoch` and `seq`. `number` counts those of a shard."""
 
     at_ms: int
     key: int
@@ -99,7 +99,7 @@ class GapRow(NamedTuple):
 
 
 class GapBody(NamedTuple):
-    """What a record says of a gap: its row, and the digest of the entry after it alone."""
+    """The content of a record of a gap: its row, and the digest of the entry after it alone."""
 
     after_epoch: int
     after_seq: int
@@ -111,7 +111,7 @@ class GapBody(NamedTuple):
 
 
 class ShardPosition(NamedTuple):
-    """How far the history of a shard reaches: the last entry and the last record."""
+    """The end of the history of a shard: the last entry and the last record."""
 
     epoch: int
     seq: int

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ChainEnd(msgspec.Struct, frozen=True):
-    """Where the chains of a stream ended, in hexadecimal where they are digests."""
+    """The end of the chains of a stream, in hexadecimal where they are digests."""
 
     epoch: int
     seq: int
@@ -34,7 +34,7 @@ class ChainEnd(msgspec.Struct, frozen=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """What is signed. `previous` is the digest of the checkpoint before, empty in the first one."""
+    """The signed content. `previous` is the digest of the checkpoint before, empty in the first one."""
 
     number: int
     at_ms: int

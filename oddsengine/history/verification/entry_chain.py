@@ -31,7 +31,7 @@ _CHANGED: Final = "changed: its bytes do not lead to its digest"
 
 
 class _Said(msgspec.Struct, array_like=True, gc=False):
-    """What an entry says of the rows that it became: the beginning of an `Entry`, of which nothing else is decoded."""
+    """The beginning of an `Entry`, of which nothing else is decoded: what it says of the rows that it became."""
 
     seq: int
     ts_ms: int
@@ -48,7 +48,7 @@ _decode_said: Final = msgspec.msgpack.Decoder(_Said).decode
 
 
 class StoredEntry(NamedTuple):
-    """What a chain needs of a row of `entries`."""
+    """The columns of `entries` that a chain needs."""
 
     epoch: int
     seq: int
@@ -63,7 +63,7 @@ class StoredEntry(NamedTuple):
 
 
 class StoredChange(NamedTuple):
-    """What a chain needs of a row of `changes`."""
+    """The columns of `changes` that a chain needs."""
 
     epoch: int
     seq: int

@@ -1,4 +1,4 @@
-"""What is wrong with a history."""
+"""Problems of a history."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ EVER: Final = (0, 2**62)
 
 
 class Verified(NamedTuple):
-    """What was verified, the first problem of each chain, and what the history does not have, as it says itself.
+    """The result of a verification: what was verified, the first problem of each chain, and what the history says that it lacks.
 
     `dropped` are days that are not kept any more, since 1970.
     """

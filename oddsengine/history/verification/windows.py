@@ -49,7 +49,7 @@ Last = tuple[int, int, bytes]
 
 
 class Facts(NamedTuple):
-    """What is known of a shard beside its entries: see `EntryChain`."""
+    """The facts about a shard beside its entries: see `EntryChain`."""
 
     gaps: Mapping[tuple[int, int], GapBody]
     anchors: Mapping[tuple[int, int], Anchor]
@@ -57,7 +57,7 @@ class Facts(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What is verified.
+    """A verification to be made.
 
     Attributes:
         database: where it is.
@@ -73,7 +73,7 @@ class Job(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What was found in a part of the time.
+    """The findings in a part of the time.
 
     Attributes:
         entries: of each shard, how many entries there are.

@@ -1,4 +1,4 @@
-"""What clients are sent of a market's changes, as types.
+"""Changes of a market as clients are sent them, as types.
 
 The publisher of a change encodes it with them once for all gateways (`fragments`). The other messages of the client protocol are
 in `oddsengine.gateway.protocol.server_messages`. The order of fields is the order on the wire.

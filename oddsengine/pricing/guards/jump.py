@@ -39,7 +39,7 @@ class State(StrEnum):
 
 
 class Observation(StrEnum):
-    """How new probabilities relate to the trusted ones, or in `SUSPECT` to those jumped to."""
+    """The relation of new probabilities to the trusted ones, or in `SUSPECT` to those jumped to."""
 
     #: within the limit; in `SUSPECT`, by a later update of a selection that jumped
     NEAR = "near"

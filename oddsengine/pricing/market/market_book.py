@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class MarketBook:
-    """What pricing keeps of a market; replaced when its definition, the rules that apply or its set of books changes.
+    """The pricing state of a market; replaced when its definition, the rules that apply or its set of books changes.
 
     Keyed by identity: `is_current` compares objects, not values, because it runs at every update.
 

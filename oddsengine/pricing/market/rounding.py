@@ -109,7 +109,7 @@ def round_book(
 
 
 def with_fixed(keys: Sequence[str], rounded: RoundedBook, winners: int, profile: Profile) -> RoundedBook:
-    """Put the prices that a person has set in place of the computed ones: on the ladder, and within `max_odds`.
+    """Replace computed prices by those that a person has set: on the ladder, and within `max_odds`.
 
     Where the book would sum to less than its floor, those that are not forced are shortened in proportion until it does not.
     """

@@ -1,4 +1,4 @@
-"""What holds for a market beyond its prices: the limit and the bet delay of its source, or those of the operator's rules."""
+"""The terms of a market beyond its prices: the limit and the bet delay of its source, or those of the operator's rules."""
 
 from __future__ import annotations
 

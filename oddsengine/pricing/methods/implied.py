@@ -54,14 +54,14 @@ class FairPriceInputs(NamedTuple):
 
 
 class Trades(NamedTuple):
-    """What decides whether a last trade may be used, Unix milliseconds: the time now, and when the source opened the market."""
+    """The times that decide whether a last trade may be used, Unix milliseconds: now, and when the source opened the market."""
 
     now_ms: float
     open_since_ms: float
 
 
 class Implied(NamedTuple):
-    """What the books of a set of selections imply.
+    """The probability that the books of a set of selections imply.
 
     Attributes:
         fair: the probability of each selection, None where its book has none; not scaled to the number of winners, except

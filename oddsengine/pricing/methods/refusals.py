@@ -1,4 +1,4 @@
-"""Why a selection has no fair probability: the limits that its book does not keep, for explanations."""
+"""The reasons why a selection has no fair probability: the limits that its book does not keep, for explanations."""
 
 from __future__ import annotations
 

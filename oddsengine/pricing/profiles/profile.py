@@ -203,7 +203,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ResolvedProfile(NamedTuple):
-    """What applies to one market: the settings, and where the rules that made them are written, in order."""
+    """The settings that apply to one market, and where the rules that made them are written, in order."""
 
     settings: Profile
     places: tuple[str, ...]

@@ -148,7 +148,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def place(self) -> str:
-        """Where the rule is written, `file:line`."""
+        """The place where the rule is written, `file:line`."""
         return self._place
 
     @property

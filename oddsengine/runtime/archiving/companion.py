@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 
 class HistoryCompanion:
-    """What keeps the history of this process.
+    """The archiver of this process.
 
     Args:
         settings: the configuration. It has a history.

@@ -1,4 +1,4 @@
-"""What was found of a market's past, encoded as its subscribers were sent it."""
+"""Answers about a market's past, encoded as its subscribers were sent it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the history of an installation is, for a gateway that is asked about it."""
+"""The database of an installation's history, for a gateway that is asked about it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class HistoryKeeper(Protocol):
-    """What keeps a history in this process."""
+    """The part of a process that keeps a history."""
 
     @property
     def database(self) -> Database | None:
-        """Where it is, None while it can't be asked."""
+        """The database, None while it can't be asked."""
         ...
 
     @property
     def problem(self) -> str:
-        """Why it can't."""
+        """The reason why it can't."""
         ...
 
 

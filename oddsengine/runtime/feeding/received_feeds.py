@@ -1,4 +1,4 @@
-"""What an engine receives of each feed: from this process where it is connected to the provider, else from the ingest stream."""
+"""The feeds of an engine: from this process where it is connected to the provider, else from the ingest stream."""
 
 from __future__ import annotations
 

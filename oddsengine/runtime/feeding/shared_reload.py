@@ -1,4 +1,4 @@
-"""What a reload does with the feeds of a process that shares them with others."""
+"""The reload of the feeds of a process that shares them with others."""
 
 from __future__ import annotations
 

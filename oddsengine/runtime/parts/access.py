@@ -1,4 +1,4 @@
-"""Who is admitted to an API, and how commands are made; what a reload changes of both."""
+"""Access to an API, and how commands are made; what a reload changes of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs as long as a gateway does beside its followers: sweeps, heartbeats, leases of sessions, keys and certificates."""
+"""The recurring work of a gateway beside its followers: sweeps, heartbeats, leases of sessions, keys and certificates."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def certificate_renewal(front: Front, settings: Settings, timing: Timing) -> lis
 
 
 def _ignore(_step_ms: int) -> None:
-    """Do nothing: a gateway never compares its clock with a provider's."""
+    """Ignore it: a gateway never compares its clock with a provider's."""
 
 
 async def _sweep(hub: Hub, delay: LoopDelay) -> None:

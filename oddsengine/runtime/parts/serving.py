@@ -1,4 +1,4 @@
-"""How a gateway serves its subscribers, which connections it accepts and how it stops; what a reload changes of that."""
+"""The serving part of a gateway: how it serves its subscribers, which connections it accepts and how it stops; its reload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the processes of this user listen, so that `oddsengine health` can ask them.
+"""Files that say where the processes of this user listen, so that `oddsengine health` can ask them.
 
 Each process keeps a small file while it runs. This imports the standard library only: a health check runs every few seconds.
 """

@@ -57,7 +57,7 @@ class Step(Enum):
 
     @property
     def what(self) -> str:
-        """What the step does."""
+        """The work of the step."""
         return self.value.what
 
     @property
@@ -67,7 +67,7 @@ class Step(Enum):
 
     @property
     def advice(self) -> str:
-        """What an operator can do about a failure."""
+        """The advice to an operator about a failure."""
         return self.value.advice
 
 
@@ -111,7 +111,7 @@ def reason_of(error: Exception) -> str:
 
 
 class Startup:
-    """Where a process is in its start.
+    """The progress of a process in its start.
 
     Args:
         on_stop: called when the process is asked to stop, and again as it does so: with the seconds that it waits before that.
@@ -156,7 +156,7 @@ class Startup:
 
     @contextmanager
     def doing(self, step: Step, advice: str = "") -> Iterator[None]:
-        """Do a step of the start while the context is open.
+        """Run a step of the start while the context is open.
 
         Args:
             step: the step.

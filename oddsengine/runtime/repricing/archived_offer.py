@@ -1,4 +1,4 @@
-"""What was published, as the history has it."""
+"""The published offer of a time, as the history has it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class UnreadableRow(HistoryError):
 
 
 class ArchivedOffer:
-    """What was published from one time to another, Unix milliseconds.
+    """The published offer from one time to another, Unix milliseconds.
 
     Args:
         database: the history.

@@ -49,7 +49,7 @@ class NothingInCommon(ValueError):
 
 
 class Plan(NamedTuple):
-    """What is compared.
+    """The comparison to make.
 
     Attributes:
         settings: by which recordings are repriced. Their feeds are not used, but for the order of their sources.
@@ -69,7 +69,7 @@ class Plan(NamedTuple):
 
 
 class _ReplayedOffer:
-    """What is published of recordings by given settings."""
+    """The offer that given settings publish of recordings."""
 
     def __init__(self, replay: Replay, settings: Settings, commands: RecordedCommands) -> None:
         sources = sorted(replay.sources, key=_preference(feed_sources(settings.feeds)))

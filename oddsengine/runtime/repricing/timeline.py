@@ -26,7 +26,7 @@ _decode_profiles: Final = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 
 
 class What(IntEnum):
-    """What a row or a moment says, in the order in which those of one time are taken."""
+    """The content of a row or a moment, in the order in which those of one time are taken."""
 
     #: the shard's stream is not silent any more
     HEARD = 0
@@ -90,7 +90,7 @@ def moment(at_ms: int, shard: int, what: What) -> Row:
 
 
 class _Shard:
-    """What is on offer of a shard."""
+    """The offer of a shard."""
 
     def __init__(self) -> None:
         self.profiles: tuple[str, ...] = ()

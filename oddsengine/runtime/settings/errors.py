@@ -1,4 +1,4 @@
-"""What can be wrong with a config file. All of it is the operator's to correct."""
+"""Problems of a config file. All of them are the operator's to correct."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ _MIN_STALE_SUSPEND_AFTER_S: Final = 2.0
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the gateway listens and how it serves subscribers."""
+    """Settings of where the gateway listens and how it serves subscribers."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
@@ -170,7 +170,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is logged."""
+    """Settings of the log."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     #: whether every role logs each HTTP request, and a gateway each session

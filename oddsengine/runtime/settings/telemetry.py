@@ -15,7 +15,7 @@ TRACES_PATH: Final = "/v1/traces"
 
 
 class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where `/metrics` is served, and to whom.
+    """Settings of where `/metrics` is served, and to whom.
 
     With a `port`, only there: at `host`, and not where clients connect. The variable or the file has what a scrape sends as
     `Authorization: Bearer`.
@@ -51,6 +51,6 @@ class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     @property
     def traces_url(self) -> str:
-        """Where traces are sent; the path may be left out."""
+        """The URL that traces are sent to; the path may be left out."""
         path = urlsplit(self.endpoint).path.rstrip("/")
         return self.endpoint.rstrip("/") + ("" if path else TRACES_PATH)

@@ -1,1 +1,1 @@
-"""What operators see: logs and metrics."""
+"""The signals that operators see: logs and metrics."""

@@ -28,7 +28,7 @@ Sample = tuple[str, tuple[str, ...], float | Histogram]
 
 
 class Description(NamedTuple):
-    """What a metric is."""
+    """The description of a metric."""
 
     kind: Literal["counter", "gauge", "histogram"]
     help: str

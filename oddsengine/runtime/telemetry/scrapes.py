@@ -1,4 +1,4 @@
-"""Who may read `/metrics`, and where: on the port of the role, or on a port of its own that no client reaches."""
+"""Access to `/metrics`: on the port of the role, or on a port of its own that no client reaches."""
 
 from __future__ import annotations
 

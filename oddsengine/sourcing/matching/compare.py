@@ -50,7 +50,7 @@ _SIDES: Final = 2
 
 
 class EventProfile(NamedTuple):
-    """What an event is compared by."""
+    """The features that an event is compared by."""
 
     event: Event
     names: tuple[Name, ...]

@@ -1,4 +1,4 @@
-"""What is decided of events: under which id each is published, and which pairs are in doubt."""
+"""Decisions about events: under which id each is published, and which pairs are in doubt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Basis = Literal["first", "table", "names"]
 
 
 class Placement(NamedTuple):
-    """Where an event was placed: under which id, whether home and away are swapped, and on what basis."""
+    """The placement of an event: under which id, whether home and away are swapped, and on what basis."""
 
     event: EventId
     swapped: bool = False
@@ -29,7 +29,7 @@ class Move(NamedTuple):
 
 
 class Identity(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What was decided of one event of a feed.
+    """The decision about one event of a feed.
 
     `event` is its description at that time, without its progress. Of several events that are one, the one with the lowest `order`
     gives its id to all. `decided_ms` is Unix milliseconds.

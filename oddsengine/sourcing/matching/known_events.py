@@ -41,7 +41,7 @@ class KnownEvent:
 
     @property
     def placement(self) -> Placement | None:
-        """Where it was placed, None before that was decided."""
+        """The placement, None before that was decided."""
         return None if self.identity is None else self.identity.placement
 
 

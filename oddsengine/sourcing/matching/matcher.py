@@ -85,7 +85,7 @@ class Matcher:
 
     @property
     def decided(self) -> dict[EventId, Identity]:
-        """What was decided of each event."""
+        """The decision about each event."""
         return {key: known.identity for key, known in self._events.items() if known.identity is not None}
 
     @property
@@ -95,7 +95,7 @@ class Matcher:
 
     @property
     def undecided(self) -> int:
-        """How many events wait for a decision."""
+        """The number of events that wait for a decision."""
         return sum(known.identity is None for known in self._events.values())
 
     def placement(self, event: EventId) -> Placement | None:

@@ -11,7 +11,7 @@ Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
 class MatchingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When events of different feeds are the same.
+    """Settings of which events of different feeds are the same.
 
     `window_min`: how far apart their starts may be. Two events are merged if their score is at least `merge_threshold` and ahead
     of the next candidate's by `min_lead`, and listed for review from `review_threshold` on. `matches` and `non_matches` are pairs

@@ -1,4 +1,4 @@
-"""What the chain of the log of commands hashes: commands in which the names of people are commitments.
+"""Commands as the chain of their log hashes them: the names of people are commitments.
 
 A commitment is a keyed hash of the name, by a salt of its own for each entry. Whoever has name and salt can show that the name
 was in the entry. If both are deleted, nobody can tell whose it was, and the chain still holds.

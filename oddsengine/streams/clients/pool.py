@@ -26,7 +26,7 @@ _SHARE_OF_OUTAGE: Final = 0.125
 
 
 class ConnectLimit:
-    """How long it may take to make a connection. Pure: times are of one clock, in seconds."""
+    """The limit on the time that making a connection may take. Pure: times are of one clock, in seconds."""
 
     def __init__(self) -> None:
         self._took_s: deque[float] = deque(maxlen=_REMEMBERED)

@@ -50,7 +50,7 @@ _SCHEMES: Final = {
 
 
 class RedisAddress(NamedTuple):
-    """What a URL names.
+    """The parts of a URL.
 
     Attributes:
         topology: one server, one server of this machine by its socket, a primary that Sentinels watch, or a Cluster.

@@ -69,14 +69,14 @@ class LogEntry(NamedTuple):
 
 
 class Remembered(NamedTuple):
-    """What a request is remembered by, so that it has no second effect."""
+    """The memory of a request, so that it has no second effect."""
 
     key: str
     value: str
 
 
 class Written(NamedTuple):
-    """What became of a write: with `ok`, the number of its entry and the state written; with `repeated`, what was remembered."""
+    """The result of a write: with `ok`, the number of its entry and the state written; with `repeated`, what was remembered."""
 
     outcome: Literal["ok", "repeated", "changed", "full"]
     seq: int = 0

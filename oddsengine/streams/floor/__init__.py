@@ -1,1 +1,1 @@
-"""What engines and feeders report of their feeds and of doubtful pairs, in Redis, for the consoles of all gateways."""
+"""Reports of engines and feeders on their feeds and on doubtful pairs, in Redis, for the consoles of all gateways."""

@@ -35,7 +35,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Question(msgspec.Struct, frozen=True, array_like=True):
-    """How a market's prices were computed.
+    """A question about how a market's prices were computed.
 
     Attributes:
         id: which question of its gateway.

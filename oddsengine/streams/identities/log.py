@@ -1,4 +1,4 @@
-"""What is decided of events in Redis: a table of all identities, and the log of decisions, in order. One call writes both.
+"""Decisions about events in Redis: a table of all identities, and the log of decisions, in order. One call writes both.
 
 Who writes names the last entry that it has read. So the log is one sequence of decisions, each made with those before it in mind,
 whoever takes itself for the one to decide.

@@ -1,4 +1,4 @@
-"""How far one engine has followed the log of identities, and what it may write. Pure.
+"""The progress of one engine in the log of identities, and what it may write. Pure.
 
 An entry is either the next one of its epoch, or opens an epoch on the last entry of another. An epoch that is opened on less than
 we have read means that Redis has lost decisions: what we know of them is written again, so that events keep their ids.
@@ -47,7 +47,7 @@ class Write(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What reading the table leads to: the decisions to apply, and what to write first; None if nothing was lost."""
+    """The result of reading the table: the decisions to apply, and what to write first; None if nothing was lost."""
 
     decisions: Decisions
     restoration: Write | None

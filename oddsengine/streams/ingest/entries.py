@@ -1,4 +1,4 @@
-"""What an ingest stream carries. The types are encoded as arrays: add fields at the end only."""
+"""The content of an ingest stream. The types are encoded as arrays: add fields at the end only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an engine takes from an ingest stream: nothing that it can't vouch for. Pure.
+"""The part of an ingest stream that an engine takes over: nothing that it can't vouch for. Pure.
 
 A feed's state is known once a whole snapshot was read and nothing was missed since. Until then, and after anything is missed, its
 sources are down here, whatever the provider says: their markets are suspended. Only while a live feed moves from one process to

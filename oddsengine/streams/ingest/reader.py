@@ -49,7 +49,7 @@ def silence_limit_s(lag_limit_s: float) -> float:
 
 
 class StreamReader(Protocol):
-    """What a reader of a feed needs of `streams.clients.shared_reader.SharedReader`, which waits for all feeds at once."""
+    """The part of `streams.clients.shared_reader.SharedReader` that a reader of a feed needs; it waits for all feeds at once."""
 
     redis: Redis
 
@@ -109,7 +109,7 @@ class IngestReader:
 
     @property
     def gaps(self) -> int:
-        """How often something was missed, or another process took the feed over."""
+        """The number of times that something was missed, or another process took the feed over."""
         return self._intake.gaps
 
     @property

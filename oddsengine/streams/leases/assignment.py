@@ -1,4 +1,4 @@
-"""Who should own what: an even spread that moves as little as possible. Pure, and the same in every process."""
+"""The assignment of items to members: an even spread that moves as little as possible. Pure, and the same in every process."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Lease:
         return now_s >= self._not_before_s and self._state.is_held(now_s)
 
     def hold_back(self) -> None:
-        """Do nothing for a moment: the process stood still, and first has to read what has arrived meanwhile."""
+        """Hold writes back for a moment: the process stood still, and first has to read what has arrived meanwhile."""
         self._not_before_s = self._clock() + _CATCH_UP_S
 
     async def until_held(self) -> None:

@@ -68,7 +68,7 @@ class SoleWorker:
         self._keeper.changed.set()
 
     async def run(self) -> None:
-        """Do the work whenever it is ours, until cancelled or stopped. Raises what ends it (`ends_with`)."""
+        """Run the work whenever it is ours, until cancelled or stopped. Raises what ends it (`ends_with`)."""
         try:
             while not self._has_ended:
                 await self._step()

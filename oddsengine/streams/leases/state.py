@@ -41,7 +41,7 @@ _FORGET_AFTER: Final = 30
 
 
 class Local(NamedTuple):
-    """What this member does: the items it works on, those it is prepared for, has finished, and must not take.
+    """The work of this member: the items it works on, those it is prepared for, has finished, and must not take.
 
     One that is cold takes nothing that has no owner who is alive: it does not know yet what it would have to do.
     """
@@ -54,7 +54,7 @@ class Local(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What to write, and which items to begin with, to prepare for, to finish and to drop."""
+    """The values to write, and the items to begin with, to prepare for, to finish and to drop."""
 
     operations: list[Operation]
     take: list[str]

@@ -1,4 +1,4 @@
-"""What the members of a group write into their common table, and how it is changed."""
+"""The values of a group's members in their common table, and how they are changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Member(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a member writes: a number that grows, how much it is able to do, whether it is leaving, and which items it can own.
+    """The value of a member: a number that grows, how much it is able to do, whether it is leaving, and which items it can own.
 
     One that does not say which can own all.
     """
@@ -21,7 +21,7 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who owns an item, who is to own it next, and whether that one is ready."""
+    """The owner of an item, its next owner, and whether that one is ready."""
 
     owner: str
     next: str = ""
@@ -29,7 +29,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Table(NamedTuple):
-    """What is in Redis: the values of members and entries of items, as stored, and the value of our own that was there before."""
+    """The table in Redis: the values of members and entries of items, as stored, and the value of our own that was there before."""
 
     members: Mapping[str, bytes]
     entries: Mapping[str, bytes]

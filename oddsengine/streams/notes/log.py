@@ -31,7 +31,7 @@ _WRITTEN_AT_ONCE: Final = 100
 
 
 class Explanation(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What led to the price of a market: its last change at this position. `answer` is as the engine's HTTP API has it."""
+    """The explanation of the price of a market: its last change at this position. `answer` is as the engine's HTTP API has it."""
 
     epoch: int
     seq: int

@@ -21,7 +21,7 @@ _PIECE_FIELDS: Final = 4000
 
 
 class Piece(NamedTuple):
-    """What is written of a snapshot together with an entry.
+    """A part of a snapshot that is written together with an entry.
 
     Attributes:
         before: the position that the snapshot says it is of.
@@ -35,7 +35,7 @@ class Piece(NamedTuple):
 
 
 class SnapshotRefresh:
-    """What the snapshot of an epoch lacks.
+    """The changes that the snapshot of an epoch lacks.
 
     Args:
         clock: monotonic seconds.

@@ -1,4 +1,4 @@
-"""What is stored of a shard: its snapshot, and the entries of its stream since then, which together are its present state.
+"""The stored state of a shard: its snapshot, and the entries of its stream since then, which together are its present state.
 
 The snapshot is a hash with a field for each record: `m:<market>`, `e:<event>`, `t:m:<market>`, `t:e:<event>` and `meta`. Its
 owner brings it up to the stream from time to time; it says of which position it is. Some of its records may be newer.
@@ -59,7 +59,7 @@ async def read_top(redis: Redis, stream: str) -> Position:
 
 
 class Head(NamedTuple):
-    """Where a shard's stream ends, of which position its snapshot is, and on which server that is so.
+    """The end of a shard's stream, the position of its snapshot, and the server on which that is so.
 
     `snapshot` is None if records of it are missing, or it is of no position of the stream's epoch. `server` changes with a
     restart, and is empty where the user of Redis may not ask for it; `digest` is that of the last entry, empty if it has none.
@@ -93,7 +93,7 @@ def _position(stated: bytes, fields: int, top: Position) -> Position | None:
 
 
 class Stored(NamedTuple):
-    """What is stored of a shard: its head, the records of its snapshot, how many can't be used, and the entries since then.
+    """The stored state of a shard: its head, the records of its snapshot, how many can't be used, and the entries since then.
 
     `is_whole` says whether nothing is missing between the snapshot and the end of the stream.
     """

@@ -28,7 +28,7 @@ class _Seen(NamedTuple):
 
 
 class Jumps:
-    """What each market was last open at."""
+    """The prices at which each market was last open."""
 
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}

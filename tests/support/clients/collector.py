@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Collector:
-    """What it was sent."""
+    """Collects what it was sent."""
 
     def __init__(self) -> None:
         self.url = ""

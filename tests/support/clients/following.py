@@ -36,7 +36,7 @@ def contents(state: OddsState) -> dict[str, Any]:
 
 
 class View(NamedTuple):
-    """What a client shows and has done.
+    """The view of a client: what it shows and has done.
 
     Attributes:
         waits_s: the waits before reconnects.
@@ -74,7 +74,7 @@ class Follower(Protocol):
 
 
 class Options(NamedTuple):
-    """How a client is to be made.
+    """Options of a client.
 
     Attributes:
         tokens: what its token function returns, the last one again and again; "raise" for an error. None: no function.

@@ -44,7 +44,7 @@ LINKS: Final = ("feeder", "engine", "gateway", "client")
 
 
 class Outcome(NamedTuple):
-    """What a fault did.
+    """The effects of a fault.
 
     Attributes:
         fault: its name.

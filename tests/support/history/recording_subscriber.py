@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Held(NamedTuple):
-    """What a subscriber held of a market since a time; None if it was not on offer."""
+    """The view that a subscriber had of a market since a time; None if it was not on offer."""
 
     from_ms: int
     market: dict[str, Any] | None

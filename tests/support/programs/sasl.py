@@ -25,7 +25,7 @@ _DIGESTS: Final = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
 
 
 class Sasl:
-    """Lets in one user, with one password, by every mechanism.
+    """Admits one user, with one password, by every mechanism.
 
     Args:
         user: the user.

@@ -50,7 +50,7 @@ def described(key: str, start_ms: int = 1_795_532_400_000) -> Event:
 
 
 class MemoryIdentities(NamedTuple):
-    """What is in Redis."""
+    """The identities in Redis."""
 
     entries: list[LogEntry]
     at: list[Position]
@@ -204,7 +204,7 @@ class EngineProcess:
 
     @property
     def placed(self) -> dict[EventId, tuple[EventId, bool]]:
-        """Where events are placed, for this engine."""
+        """The placement of events, for this engine."""
         return {key: each.placement[:2] for key, each in self.matcher.decided.items()}
 
 

@@ -72,7 +72,7 @@ class Message(NamedTuple):
 
 
 class Writer:
-    """What a process does with one shard that it owns."""
+    """The work of a process on one shard that it owns."""
 
     def __init__(self) -> None:
         self.epoch = 0

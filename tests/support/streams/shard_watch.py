@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ShardWatch:
-    """What was published, and what was wrong with it."""
+    """Collects what was published, and what was wrong with it."""
 
     def __init__(self, shards: int) -> None:
         self.offers = [ReplicaOffer(()) for _ in range(shards)]
@@ -36,7 +36,7 @@ class ShardWatch:
 
     @property
     def open_markets(self) -> int:
-        """How many markets are open."""
+        """The number of open markets."""
         return sum(market.state.status == "open" for offer in self.offers for market in offer.markets.values())
 
     async def has_settled(self) -> None:
@@ -73,7 +73,7 @@ class ShardWatch:
         self._check(shard)
 
     def epoch_opened(self, _shard: int, _age_s: float) -> None:
-        """Do nothing."""
+        """Ignore it."""
 
     def went_stale(self, shard: int) -> None:
         """Note a silence."""
@@ -81,7 +81,7 @@ class ShardWatch:
             self.violations.append(f"shard {shard} went stale")
 
     def went_live(self, _shard: int) -> None:
-        """Do nothing."""
+        """Ignore it."""
 
     def _check(self, shard: int) -> None:
         offer = self.offers[shard]

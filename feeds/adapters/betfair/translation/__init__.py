@@ -1,1 +1,1 @@
-"""What Betfair's words mean in the domain."""
+"""The meaning of Betfair's words in the domain."""

@@ -9,7 +9,7 @@ from oddsengine.domain.taxonomy import MarketType
 
 
 class Kind(NamedTuple):
-    """What a market type means. `many`: an event may have several markets of it, which differ only in their ids."""
+    """The meaning of a market type. `many`: an event may have several markets of it, which differ only in their ids."""
 
     type: MarketType
     period: str | None = "ft"

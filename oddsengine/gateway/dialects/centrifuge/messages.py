@@ -66,7 +66,7 @@ class Command(msgspec.Struct):
 
 
 class BadCommand(Exception):
-    """What a client has sent can't be read, with the reason."""
+    """A message of a client that can't be read, with the reason."""
 
 
 _decode: Final = msgspec.json.Decoder(Command).decode

@@ -48,7 +48,7 @@ def _packed(position: Position) -> int:
 
 
 class StreamPosition(NamedTuple):
-    """What a reply to a subscription says: from where the client can recover later."""
+    """The position in a reply to a subscription: from where the client can recover later."""
 
     epoch: str
     offset: int

@@ -1,4 +1,4 @@
-"""What the dialect of Centrifugo's SDKs sends, as types for the documents: replies to commands, and pushes."""
+"""Messages that the dialect of Centrifugo's SDKs sends, as types for the documents: replies to commands, and pushes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oddsengine.gateway.protocol.server_messages import Delta, Live, Snapshot, S
 
 
 class CommandFailed(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Why a command has failed; with `temporary` it is tried again."""
+    """The error of a command; with `temporary` it is tried again."""
 
     code: int
     message: str

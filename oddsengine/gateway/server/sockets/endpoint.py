@@ -103,7 +103,7 @@ class WebSocketEndpoint:
 
     @property
     def timeout_s(self) -> float:
-        """How long a socket may take to authenticate."""
+        """The time that a socket may take to authenticate."""
         return self._sessions.timeout_s
 
     def failed(self, session: Session, problem: Exception) -> None:

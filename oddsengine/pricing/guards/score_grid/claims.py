@@ -68,7 +68,7 @@ _SIGNS: Final[Mapping[str, int]] = {"home": 1, "draw": 0, "away": -1}
 
 
 class Claim(NamedTuple):
-    """When one selection wins.
+    """The condition under which one selection wins.
 
     Attributes:
         kind: `linear`: wins where home * H + away * A + line is over 0, and is returned at 0; half of the stake each way for a

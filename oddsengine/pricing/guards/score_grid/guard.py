@@ -229,7 +229,7 @@ class ScoreGuard:
         return entry
 
     def _join(self, entry: Entry, period: str, min_score: Score) -> None:
-        """Put a market's entry into the group of a period."""
+        """Add a market's entry to the group of a period."""
         definition = entry.definition
         group = entry.group = self._group((str(definition.event), period), min_score)
         group.add(definition.id, entry)

@@ -59,7 +59,7 @@ class ScoreGrid(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """What the linear programs found, and what was verified of it.
+    """The result of the linear programs, and what was verified of it.
 
     Attributes:
         probabilities: by score, under which every bet loses; None if there are none.

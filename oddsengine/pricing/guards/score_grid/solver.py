@@ -18,7 +18,7 @@ _FEASIBILITY: Final = 1e-10
 
 
 class Optimum(NamedTuple):
-    """Where a linear program is greatest.
+    """The optimum of a linear program.
 
     Attributes:
         outcome: `unsolved` if the solver gave up or the program has no bounds.

@@ -1,4 +1,4 @@
-"""What follows from the name of a competition: who plays, in which country, which form of the game."""
+"""The meaning of the name of a competition: who plays, in which country, which form of the game."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ _LEAGUES: Final[tuple[tuple[re.Pattern[str], frozenset[str]], ...]] = tuple(
 
 
 class CompetitionKind(NamedTuple):
-    """What follows from the name of a competition. `is_known` is False where there is no name to go by."""
+    """The meaning of the name of a competition. `is_known` is False where there is no name to go by."""
 
     marks: frozenset[str] = frozenset()
     circuit: str = ""
