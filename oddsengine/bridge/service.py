@@ -101,7 +101,7 @@ class Bridge:
                 lease,
                 self._counters,
                 profile=self._settings.profile,
-                odds_format=self._settings.format,
+                odds_format=self._settings.odds_format,
                 clock=time.monotonic,
                 now_ms=self._now_ms,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -10,6 +10,9 @@ from msgspec import Meta
 
 from oddsengine.common.excerpts import echoed
 from oddsengine.common.settings.secret_keys import check_secrets
+
+if TYPE_CHECKING:
+    from oddsengine.domain.formats import OddsFormat
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 #: What messages are about: each has a topic of its own.
@@ -41,7 +44,8 @@ class _BridgeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     host: str = "127.0.0.1"
     port: Port = 0
     profile: str = "default"
-    format: Literal["decimal", "american", "fractional", "hongkong", "malay", "indonesian"] = "decimal"
+    #: `hongkong` is the earlier name of `hong_kong`
+    format: Literal["decimal", "fractional", "american", "hong_kong", "hongkong", "malay", "indonesian", "percent"] = "decimal"
     status_interval_s: Annotated[float, Meta(ge=0.05, le=3600)] = 5.0
     user: str = ""
     user_env: str = ""
@@ -52,6 +56,11 @@ class _BridgeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     tls_ca: str = ""
     tls_cert: str = ""
     tls_key: str = ""
+
+    @property
+    def odds_format(self) -> OddsFormat:
+        """The format by the name that it has elsewhere."""
+        return "hong_kong" if self.format == "hongkong" else self.format
 
     def _check(self, *, has_tls: bool, needs: str) -> None:
         check_secrets(self)

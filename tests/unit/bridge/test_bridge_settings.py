@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from oddsengine.cli.check import problems_of
+from oddsengine.domain.formats import FORMATS
 from oddsengine.runtime.settings import ConfigError, Settings, parse_settings
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ def test_what_is_wrong_is_named(text: str, message: str) -> None:
         parse(text)
     assert message in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def test_every_format_of_prices_can_be_written() -> None:
+    formats = [*FORMATS, "hongkong"]
+    sections = [parse(KAFKA + f"format = '{each}'\n").bridge.kafka for each in formats]
+    assert [*FORMATS, "hong_kong"] == [section.odds_format for section in sections if section is not None]
 
 
 async def test_check_names_what_a_machine_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
