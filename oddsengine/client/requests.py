@@ -91,6 +91,12 @@ class GatewayRequests:
     async def fetch(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> bytes:
         """Return what the gateway answers: a JSON object.
 
+        Args:
+            method: of the request, as `GET`.
+            path: below the client's own path.
+            body: JSON; None for none.
+            headers: sent beside the token.
+
         Raises:
             RequestRefused: if it refuses.
             aiohttp.ClientError, TimeoutError: if it does not answer.

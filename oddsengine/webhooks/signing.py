@@ -41,7 +41,14 @@ def _parse(secret: str) -> bytes:
 
 
 def sign(keys: Sequence[bytes], event_id: str, timestamp_s: int, body: bytes) -> str:
-    """Return the header `webhook-signature`: a signature with each key, separated by spaces."""
+    """Return the header `webhook-signature` (Standard Webhooks, "Signature scheme"): a signature with each key.
+
+    Args:
+        keys: 24 to 64 bytes each.
+        event_id: the header `webhook-id`.
+        timestamp_s: the header `webhook-timestamp`, Unix seconds.
+        body: as it is sent.
+    """
     signed = f"{event_id}.{timestamp_s}.".encode() + body
     digests = (hmac.new(key, signed, hashlib.sha256).digest() for key in keys)
     return " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)

@@ -218,7 +218,17 @@ class GatewayApi:
         limit: int | None = None,
         cursor: str | None = None,
     ) -> MarketChangesAnswer:
-        """Return a page of how a market has changed; the `cursor` of the next one is its `next`."""
+        """Return a page of how a market has changed, for the role `service`.
+
+        Args:
+            market: its id.
+            from_: the beginning; None for that of the history.
+            to: the end; None for as late as the history reaches.
+            profile: whose prices; None for those that the client sees.
+            odds_format: of its prices; None for decimal.
+            limit: how many changes the page has at most, 1 to 1,000; None for the gateway's default.
+            cursor: the `next` of the page before; None for the first page.
+        """
         query = _query(**{"from": _time(from_)}, to=_time(to), profile=profile, format=odds_format, limit=limit, cursor=cursor)
         return decode(await self._get(f"history/markets/{_escaped(market)}/changes", query), MarketChangesAnswer)
 
@@ -236,7 +246,15 @@ class GatewayApi:
         limit: int | None = None,
         cursor: str | None = None,
     ) -> CommandStepsAnswer:
-        """Return a page of what was done about commands, by whom and when, for the role `trader`."""
+        """Return a page of what was done about commands, by whom and when, for the role `trader`.
+
+        Args:
+            from_: the beginning; None for that of the history.
+            to: the end; None for as late as the history reaches.
+            author: of the commands; None for all.
+            limit: how many steps the page has at most, 1 to 1,000; None for the gateway's default.
+            cursor: the `next` of the page before; None for the first page.
+        """
         query = _query(**{"from": _time(from_)}, to=_time(to), author=author, limit=limit, cursor=cursor)
         return decode(await self._get("history/commands", query), CommandStepsAnswer)
 

@@ -136,7 +136,14 @@ def has_room(lows: Sequence[float], highs: Sequence[float], winners: int) -> boo
 
 
 def implied_bounds(lows: Sequence[float], highs: Sequence[float], winners: int, index: int) -> tuple[float, float]:
-    """Return the interval of one selection's probability that its own bounds and those of the others allow."""
+    """Return the interval of one selection's probability that its own bounds and those of the others allow.
+
+    Args:
+        lows: the lower bounds of the probabilities of all selections, 0 to 1.
+        highs: the upper bounds, 0 to 1.
+        winners: how many of the selections win.
+        index: of the selection.
+    """
     low, high = lows[index], highs[index]
     return max(low, winners - (fsum(highs) - high)), min(high, winners - (fsum(lows) - low))
 

@@ -20,7 +20,7 @@ from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.matching.identities import Decisions, Identity, PossibleMatch
 from oddsengine.streams.identities.progress import LogEntry, StoredIdentities
 from oddsengine.streams.positions import ORIGIN, Position
-from tests.support.builders import a_batch, live
+from tests.support.builders import a_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -165,11 +165,6 @@ class EngineProcess:
         """Receive the description of an event."""
         feed = key.partition(".")[0]
         self.pipeline.receive(a_batch(EventUpdate(described(key)), source=feed), self._world.now_ms)
-
-    def hear_all(self) -> None:
-        """Make all feeds live."""
-        for feed in FEEDS:
-            self.pipeline.receive(live(feed), self._world.now_ms)
 
     def go_on(self, *, is_carried_out: bool = True, is_answered: bool = True) -> Request | None:
         """Send the next request, or have the one that is held carried out and answered. Return one that was not carried out."""

@@ -277,7 +277,14 @@ def _never_loses(won: Floats) -> bool:
 
 
 def never_loses(claims: Sequence[Claim], odds: Sequence[float], stakes: Sequence[float], min_score: Score = NO_GOALS) -> bool:
-    """Check whether stakes lose at no score of at least so many goals, and win at some."""
+    """Check whether stakes lose at no score, and win at some.
+
+    Args:
+        claims: the conditions of the bets.
+        odds: of the bets, decimal.
+        stakes: on the bets, in any one unit.
+        min_score: the goals so far: only scores that can still come count.
+    """
     return _never_loses(np.array(stakes) @ _nets(grid(tuple(claims), min_score), range(len(claims)), odds))
 
 
