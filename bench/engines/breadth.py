@@ -16,7 +16,7 @@ from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketUpdate
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.sourcing.source_selector import SourcingRule
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 from oddsengine.streams.publisher import prepare
 from tests.support.builders import a_definition, an_event
 

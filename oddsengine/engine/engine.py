@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import UpdateBatch
     from oddsengine.pricing.pricer import Pricer
     from oddsengine.sourcing.matching.matcher import MatchingSettings
-    from oddsengine.sourcing.source_selector import SourcingRule
+    from oddsengine.sourcing.sourcing_rule import SourcingRule
 
 
 def _described(event: Event) -> dict[str, Any]:

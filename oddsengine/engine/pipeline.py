@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from oddsengine.engine.matched_events import MatchedEvents
     from oddsengine.pricing.pricer import Pricer
     from oddsengine.sourcing.matching.matcher import Matcher
-    from oddsengine.sourcing.source_selector import ChosenSource, SourcingRule
+    from oddsengine.sourcing.source_selector import ChosenSource
+    from oddsengine.sourcing.sourcing_rule import SourcingRule
 
 #: How many times in one flush repriced markets may make further ones dirty; the rest waits for the next flush.
 MAX_REPRICE_ROUNDS: Final = 8

@@ -11,16 +11,13 @@ healthy, and where one has closed the market no other is. A market closed with a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import msgspec
-from msgspec import Meta
-
-from oddsengine.domain.events import has_level_score
 from oddsengine.domain.feed_updates import MarketDefinition
-from oddsengine.domain.market_types import counts_from_score
 from oddsengine.sourcing.final_results import FinalResults, has_result
 from oddsengine.sourcing.source_book import SourceBook, SourceMarket
+from oddsengine.sourcing.source_health import IN_PLAY_ELSEWHERE, Candidate, Known, judge, refusal
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,62 +27,6 @@ if TYPE_CHECKING:
 
 #: Reason of a suspended market whose consensus has too few healthy sources.
 TOO_FEW_SOURCES: Final = "too_few_sources"
-#: Reason of a market that its source offers as before the start while another live source knows the event to be in play.
-IN_PLAY_ELSEWHERE: Final = "in_play_elsewhere"
-#: Reason of a market that its source offers while another one has closed it.
-CLOSED_ELSEWHERE: Final = "closed_elsewhere"
-#: Reason of an Asian handicap in play whose source counts other goals than the first one, while the sides are not level.
-COUNTS_OTHERWISE: Final = "counts_otherwise"
-
-
-class SourcingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The selection of sources for some markets. `sport`, `competition` and `in_play` select these; the last matching rule applies.
-
-    `mode` `priority` takes the first healthy source, `consensus` the weighted median of all healthy ones, at least `min_sources`
-    of them, without those that have other selections than the first or differ from the median by more than `outlier` (in
-    probability). `sources`: those that may price, most preferred first; a feed's name means all its sources; empty means all, in
-    the config's order. `hold_s`: how long a preferred source must be healthy before a market returns to it. `primary_suspends`:
-    whether a suspension by the first source suspends the market even if others are open. `shared_state`: whether a source's
-    pre-match price is refused while any live source says in play, and any price while another source has closed the market.
-    `late_in_play`: sources that are known to report in play late, and are not refused for it.
-    """
-
-    sport: str | tuple[str, ...] | None = None
-    competition: str | tuple[str, ...] | None = None
-    in_play: bool | None = None
-    mode: Literal["priority", "consensus"] = "priority"
-    sources: tuple[str, ...] = ()
-    weights: dict[str, Annotated[float, Meta(gt=0)]] = {}
-    min_sources: Annotated[int, Meta(ge=1)] = 2
-    outlier: Annotated[float, Meta(gt=0, le=1)] = 0.05
-    hold_s: Annotated[float, Meta(ge=0)] = 30.0
-    primary_suspends: bool = True
-    shared_state: bool = True
-    late_in_play: tuple[str, ...] = ()
-
-    def matches(self, event: Event | None, *, in_play: bool) -> bool:
-        """Check whether the rule applies to the markets of an event."""
-        if self.in_play is not None and self.in_play != in_play:
-            return False
-        if self.sport is not None and (event is None or event.sport not in _names(self.sport)):
-            return False
-        if self.competition is None:
-            return True
-        return event is not None and not {event.competition.id, event.competition.name}.isdisjoint(_names(self.competition))
-
-    def rank(self, source: str) -> int | None:
-        """Return a source's rank, 0 for the most preferred; None if it may not price."""
-        if not self.sources:
-            return 0
-        return next((rank for rank, name in enumerate(self.sources) if _is_of(source, name)), None)
-
-    def is_late(self, source: str) -> bool:
-        """Check whether a source is known to report in play late."""
-        return any(_is_of(source, name) for name in self.late_in_play)
-
-    def weight(self, source: str) -> float:
-        """Return a source's weight in a consensus."""
-        return self.weights.get(source) or self.weights.get(source.partition(".")[0]) or 1.0
 
 
 class ChosenSource(NamedTuple):
@@ -103,28 +44,6 @@ class ConsensusInput(NamedTuple):
     rule: SourcingRule
 
 
-class _Candidate(NamedTuple):
-    """A source of a market; `reason` is why its market may not be open although it says so, None if it may."""
-
-    book: SourceBook
-    market: SourceMarket
-    definition: MarketDefinition
-    reason: str | None
-
-    @property
-    def is_live(self) -> bool:
-        return self.book.health == "live"
-
-    @property
-    def is_healthy(self) -> bool:
-        return self.reason is None and self.definition.status == "open"
-
-    @property
-    def healthy_since_ms(self) -> int:
-        return max(self.book.live_since_ms, self.market.open_since_ms)
-
-
-_Known = tuple[SourceBook, SourceMarket, MarketDefinition]
 _NO_EVENTS: Final[Mapping[EventId, Event]] = {}
 
 
@@ -175,13 +94,13 @@ class SourceSelector:
             book, held, definition = known[0]
             if remember and definition.status == "closed" and has_result(definition):
                 self._results.close(market, held, definition)
-            return ChosenSource(held, definition, _refusal(book, definition, self._rules[0], begun))
+            return ChosenSource(held, definition, refusal(book, definition, self._rules[0], begun))
         return self._choose_by_rules(market, known, event, now_ms, begun, remember=remember)
 
     def _choose_by_rules(
         self,
         market: MarketId,
-        known: list[_Known],
+        known: list[Known],
         event: Event | None,
         now_ms: int,
         begun: Mapping[EventId, Event],
@@ -198,13 +117,13 @@ class SourceSelector:
         if not known:
             return None
         rule, is_closed = self._rule(event, known), self._results.is_closed(market)
-        choice = self._choose(market, _judged(known, rule, begun, is_closed=is_closed), rule, now_ms, remember=remember)
+        choice = self._choose(market, judge(known, rule, begun, is_closed=is_closed), rule, now_ms, remember=remember)
         if remember and type(choice) is ChosenSource and has_result(choice.definition):
             self._results.close(market, choice.market, choice.definition)
         return choice
 
     def _choose(
-        self, market: MarketId, known: list[_Candidate], rule: SourcingRule, now_ms: int, *, remember: bool
+        self, market: MarketId, known: list[Candidate], rule: SourcingRule, now_ms: int, *, remember: bool
     ) -> ChosenSource | ConsensusInput | None:
         if rule.sources:
             ranked = [(rank, each) for each in known if (rank := rule.rank(each.book.source)) is not None]
@@ -256,15 +175,15 @@ class SourceSelector:
         self._return_at_ms.pop(market, None)
         self._results.forget(market)
 
-    def _rule(self, event: Event | None, known: list[_Known]) -> SourcingRule:
+    def _rule(self, event: Event | None, known: list[Known]) -> SourcingRule:
         if len(self._rules) == 1:
             return self._rules[0]
         in_play = any(definition.in_play for book, _, definition in known if book.health == "live")
         return next(rule for rule in reversed(self._rules) if rule.matches(event, in_play=in_play))
 
     def _preferred(
-        self, market: MarketId, healthy: list[_Candidate], rule: SourcingRule, now_ms: int
-    ) -> tuple[_Candidate, int | None]:
+        self, market: MarketId, healthy: list[Candidate], rule: SourcingRule, now_ms: int
+    ) -> tuple[Candidate, int | None]:
         """Return the first source that is the current one or has been healthy for `hold_s`; the first if none is current.
 
         Also return when a preferred one will have been healthy for that long (Unix milliseconds), None if there is none.
@@ -281,93 +200,7 @@ class SourceSelector:
         return healthy[0], None
 
 
-def _judged(known: list[_Known], rule: SourcingRule, begun: Mapping[EventId, Event], *, is_closed: bool) -> list[_Candidate]:
-    """Return each source with why its market may not be open, by its own health and the state of the others."""
-    in_play = False
-    decided_by: SourceBook | None = None
-    for book, _, definition in known:
-        is_live = book.health == "live"
-        # What has begun stays begun, also when the source that has it in play is lost or lags.
-        if definition.in_play:
-            in_play = True
-        # A result stands even after its source has gone down.
-        if definition.status == "closed" and (is_live or has_result(definition)):
-            is_closed = True
-        if len(known) > 1 and _has_all_winners(definition):
-            decided_by = book
-    return [
-        _Candidate(
-            book,
-            market,
-            definition,
-            _refusal(
-                book,
-                definition,
-                rule,
-                begun,
-                in_play=in_play,
-                # The pricing of the source that names the winners refuses them by itself.
-                is_closed=is_closed or (decided_by is not None and decided_by is not book),
-            )
-            or (_counts_otherwise(definition, known[0][2], begun) if definition.in_play else None),
-        )
-        for book, market, definition in known
-    ]
-
-
-def _counts_otherwise(definition: MarketDefinition, first: MarketDefinition, begun: Mapping[EventId, Event]) -> str | None:
-    """Return why a source's price is of another bet than the first source's has under the same id, None if it is not."""
-    if definition.counts_all_goals == first.counts_all_goals:
-        return None
-    event = begun.get(definition.event)
-    if event is not None and definition.unit is None and has_level_score(event):
-        return None
-    sport = "football" if event is None else event.sport
-    return COUNTS_OTHERWISE if counts_from_score(definition, sport) or counts_from_score(first, sport) else None
-
-
-def _has_all_winners(definition: MarketDefinition) -> bool:
-    """Check whether as many selections have won as can, whatever the market's status."""
-    return 0 < definition.winners <= sum(selection.status == "winner" for selection in definition.selections)
-
-
-def _refusal(
-    book: SourceBook,
-    definition: MarketDefinition,
-    rule: SourcingRule,
-    begun: Mapping[EventId, Event],
-    *,
-    in_play: bool = False,
-    is_closed: bool = False,
-) -> str | None:
-    """Return why a source's market may not be open although it says so, None if it may.
-
-    Args:
-        book: the source.
-        definition: the market as it has it.
-        rule: the sourcing rule that applies.
-        begun: the events that a source knows to have begun.
-        in_play: whether a source said last that the market is in play.
-        is_closed: whether another source has closed the market.
-    """
-    if book.health != "live":
-        return f"source_{book.health}"
-    if not rule.shared_state or definition.status != "open":
-        return None
-    if is_closed:
-        return CLOSED_ELSEWHERE
-    if definition.in_play or not (in_play or _has_begun(definition, begun)) or rule.is_late(book.source):
-        return None
-    return IN_PLAY_ELSEWHERE
-
-
-def _has_begun(definition: MarketDefinition, begun: Mapping[EventId, Event]) -> bool:
-    """Check whether the event of a market has begun, and with it the market: one that starts later has not."""
-    event = begun.get(definition.event)
-    return event is not None and (definition.start_ms is None or event.start_ms is None or definition.start_ms <= event.start_ms)
-
-
-def _deciding_source(known: list[_Candidate], rule: SourcingRule, current: str | None) -> _Candidate | None:
+def _deciding_source(known: list[Candidate], rule: SourcingRule, current: str | None) -> Candidate | None:
     """Return the source that decides alone.
 
     That is the only one; the first live or current one if it has closed the market with a result; the first if it has
@@ -375,7 +208,7 @@ def _deciding_source(known: list[_Candidate], rule: SourcingRule, current: str |
     """
     if len(known) == 1 and rule.mode == "priority":
         return known[0]
-    first_live: _Candidate | None = None
+    first_live: Candidate | None = None
     for each in known:
         if each.book.health != "live":
             continue
@@ -388,11 +221,3 @@ def _deciding_source(known: list[_Candidate], rule: SourcingRule, current: str |
     if any(each.is_healthy for each in known):
         return None
     return first_live or first
-
-
-def _is_of(source: str, name: str) -> bool:
-    return source == name or source.startswith(f"{name}.")
-
-
-def _names(names: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else names

@@ -23,7 +23,7 @@ from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.sourcing.source_selector import SourcingRule
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 from tests.oracles import statements
 from tests.oracles.laws import Published
 from tests.oracles.markets import rows_by_level

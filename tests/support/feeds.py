@@ -11,7 +11,7 @@ from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.sourcing.source_selector import SourcingRule
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 from tests.support.builders import a_batch, live
 
 if TYPE_CHECKING:

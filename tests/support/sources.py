@@ -9,7 +9,7 @@ from oddsengine.domain.ids import MarketId
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.sourcing.source_selector import SourcingRule
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 from tests.support.builders import a_batch, a_definition, a_quote, an_event, live
 
 if TYPE_CHECKING:

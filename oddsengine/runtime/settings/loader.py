@@ -28,7 +28,7 @@ from oddsengine.runtime.settings.schema import (
     Settings,
 )
 from oddsengine.runtime.settings.source_references import SourceReferences
-from oddsengine.sourcing.source_selector import SourcingRule
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 from oddsengine.webhooks.settings import WebhookSettings
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.settings.telemetry import MetricsSettings, TelemetrySettings
 from oddsengine.sourcing.matching.matcher import MatchingSettings
-from oddsengine.sourcing.source_selector import SourcingRule
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 from oddsengine.streams.clients.url import parse_redis_url
 from oddsengine.webhooks.settings import WebhookSettings
 

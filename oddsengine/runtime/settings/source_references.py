@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from oddsengine.pricing.profiles.profile import Profile
     from oddsengine.runtime.settings.reader import TableReader
-    from oddsengine.sourcing.source_selector import SourcingRule
+    from oddsengine.sourcing.sourcing_rule import SourcingRule
 
 
 class SourceReferences:

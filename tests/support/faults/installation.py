@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from feeds.emulators.emulator import Emulator
     from feeds.supervision.supervisor import Supervisor
     from oddsengine.runtime.service import Service
-    from oddsengine.sourcing.source_selector import SourcingRule
+    from oddsengine.sourcing.sourcing_rule import SourcingRule
 
 #: Limits as short as can be distinguished, so that a fault takes seconds.
 QUICK: Final = Supervision(

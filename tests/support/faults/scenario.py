@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from oddsengine.sourcing.source_selector import SourcingRule
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 from tests.support.faults.faults import FALLBACKS, Fault
 from tests.support.faults.installation import running_installation
 from tests.support.faults.observing import is_near

@@ -16,7 +16,7 @@ from oddsengine.runtime.settings import ConfigError, Settings, demo_config, load
 from oddsengine.runtime.settings.renamed_keys import RENAMED_KEYS
 from oddsengine.runtime.settings.schema import SECTION_NAMES, SECTIONS
 from oddsengine.runtime.settings.toml_lines import line_numbers
-from oddsengine.sourcing.source_selector import SourcingRule
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 
 PLUGINS = installed_feeds()
 ADAPTERS = {name: plugin.config_type for name, plugin in PLUGINS.items()}

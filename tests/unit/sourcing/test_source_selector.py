@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from oddsengine.domain.feed_updates import MarketUpdate, SourceStatus
 from oddsengine.domain.ids import MarketId
 from oddsengine.sourcing.source_book import SourceBook
-from oddsengine.sourcing.source_selector import ChosenSource, ConsensusInput, SourceSelector, SourcingRule
+from oddsengine.sourcing.source_selector import ChosenSource, ConsensusInput, SourceSelector
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 from tests.support.builders import a_definition, an_event
 
 MARKET = MarketId("e1/match_odds")

@@ -16,7 +16,7 @@ from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import Rule
-from oddsengine.sourcing.source_selector import SourcingRule
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 from tests.support.builders import a_batch, a_command, a_definition, a_quote, an_event
 from tests.support.laws.examples import examples
 

@@ -13,7 +13,8 @@ from oddsengine.pricing.methods.implied import ConsensusBook
 from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile
 from oddsengine.sourcing.selection_book import SelectionBook
 from oddsengine.sourcing.source_book import SourceMarket
-from oddsengine.sourcing.source_selector import TOO_FEW_SOURCES, ConsensusInput, SourcingRule
+from oddsengine.sourcing.source_selector import TOO_FEW_SOURCES, ConsensusInput
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 from tests.support.builders import a_definition
 
 MARKET = MarketId("e1/match_odds")
