@@ -167,7 +167,7 @@ def failover(
     markdown: MarkdownOption = None,
     json: JsonOption = None,
 ) -> None:
-    """Measure what a subscriber sees while processes, Redis and networks fail: wrong prices, how long, and what it must never see."""
+    """Measure what a subscriber sees while processes, Redis and networks fail: wrong prices, how long, and violations."""
     from bench.faults import owners as scenario
     from bench.faults.owners_markdown import table_of
 

@@ -87,7 +87,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def retry_after_s(self) -> float | None:
-        """The wait that the provider asks for, in seconds, as a number or until a date (RFC 9110, 10.2.3); None if it does not."""
+        """The wait that the provider asks for, seconds, as a number or until a date (RFC 9110, 10.2.3); None for none."""
         asked = self.headers.get("retry-after", "").strip()
         if _SECONDS.fullmatch(asked):
             return float(asked)

@@ -276,7 +276,9 @@ def match(
     from oddsengine.sourcing.matching.settings import MatchingSettings
 
     if not abs(minutes_apart) <= _MAX_MINUTES_APART:
-        raise typer.BadParameter(f"expected at most {_MAX_MINUTES_APART:,} minutes, got {minutes_apart}", param_hint="--minutes-apart")
+        raise typer.BadParameter(
+            f"expected at most {_MAX_MINUTES_APART:,} minutes, got {minutes_apart}", param_hint="--minutes-apart"
+        )
     settings = MatchingSettings() if config is None else read_settings(config).matching
     answer = match_events((one, other), sport, minutes_apart, competitions, settings)
     typer.echo(json.dumps(answer, ensure_ascii=False))

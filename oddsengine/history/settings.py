@@ -14,7 +14,7 @@ EMBEDDED: Final = "embedded"
 
 
 class HistorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of the database in which everything that is published is kept, and for how long. Without a `url` there is no history.
+    """Settings of where everything that is published is kept, and for how long. Without a `url` there is no history.
 
     `url` is that of a PostgreSQL database, or "embedded" for a server of our own, which keeps its data in `directory`; without
     that, only while the process runs. The password is in the URL, in the variable `password_env` or in `password_file`.

@@ -1,4 +1,4 @@
-"""Whether the market of a source may be open: by the health of its feed, and by the state that other sources know of its event."""
+"""The judgement of whether a source's market may be open: by the health of its feed, and by what others know of its event."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SourcingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The selection of sources for some markets. `sport`, `competition` and `in_play` select these; the last matching rule applies.
+    """The selection of sources for markets of a `sport`, `competition` and `in_play`; the last matching rule applies.
 
     `mode` `priority` takes the first healthy source, `consensus` the weighted median of all healthy ones, at least `min_sources`
     of them, without those that have other selections than the first or differ from the median by more than `outlier` (in

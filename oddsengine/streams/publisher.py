@@ -20,8 +20,8 @@ from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotL
 from oddsengine.streams.kept_entries import STREAM_BYTES_KEPT, KeptEntries
 from oddsengine.streams.lua import load_script
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
-from oddsengine.streams.snapshots.refresh import REFRESH_S, SnapshotRefresh
 from oddsengine.streams.snapshots.draft import DraftSnapshot
+from oddsengine.streams.snapshots.refresh import REFRESH_S, SnapshotRefresh
 from oddsengine.streams.snapshots.stored import obsolete_keys, read_head, read_stored, record_key
 
 if TYPE_CHECKING:

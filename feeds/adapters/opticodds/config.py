@@ -9,7 +9,7 @@ from msgspec import Meta
 
 
 class OpticOddsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The streams to read. Each of `sportsbooks` is a source of its own, `<feed>.<sportsbook>`; without `leagues`, all of the sport.
+    """The streams to read. Each of `sportsbooks` is a source, `<feed>.<sportsbook>`; without `leagues`, all of the sport.
 
     `silence_s` is the time without even a ping after which the stream is dead; `requests_per_s` is the limit of the account.
     """

@@ -9,7 +9,7 @@ _STATE = frozenset({"status", "reason", "removed", "in_play"})
 
 
 class Filter(NamedTuple):
-    """Selects what is shown: markets of these sports and types, all where none are named; of them all changes or those of their state."""
+    """Selects markets of these sports and types, all where none are named; and of them all changes or those of their state."""
 
     sports: frozenset[str] = frozenset()
     types: frozenset[str] = frozenset()

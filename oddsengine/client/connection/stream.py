@@ -15,8 +15,8 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from oddsengine.client.connection.backoff import Backoff
-from oddsengine.client.connection.endings import CONNECTION_ERRORS, Ending, ProtocolFault, Silence, ending_of, unusable
 from oddsengine.client.connection.connect_timeout import ConnectTimeout
+from oddsengine.client.connection.endings import CONNECTION_ERRORS, Ending, ProtocolFault, Silence, ending_of, unusable
 from oddsengine.client.errors import GaveUp, NoToken, Problem
 from oddsengine.client.recovery import TABLE, Action
 from oddsengine.client.state import OddsState

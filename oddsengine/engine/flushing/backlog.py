@@ -1,4 +1,4 @@
-"""The work that the flushes of a shard have put off, by event. Only ids are kept: its turn finds the newest state of the sources."""
+"""Work that flushes of a shard have put off, by event. Only ids are kept: its turn finds the newest state of the sources."""
 
 from __future__ import annotations
 

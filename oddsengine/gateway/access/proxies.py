@@ -16,12 +16,34 @@ if TYPE_CHECKING:
 _PORT: Final = re.compile(r":[0-9]+$")
 #: What proxies, balancers and networks of caches add, in lower case.
 _HEADERS: Final = frozenset(
-    """
-    forwarded forwarded-for via client-ip true-client-ip x-client-ip x-cluster-client-ip x-proxyuser-ip
-    x-remote-ip x-remote-addr x-real-ip x-real-port x-host x-scheme x-url-scheme x-server-name
-    x-nginx-proxy x-varnish front-end-https proxy-connection max-forwards cdn-loop fly-client-ip
-    incap-client-ip x-sucuri-clientip x-middleton-ip
-    """.split()
+    [
+        "forwarded",
+        "forwarded-for",
+        "via",
+        "client-ip",
+        "true-client-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-proxyuser-ip",
+        "x-remote-ip",
+        "x-remote-addr",
+        "x-real-ip",
+        "x-real-port",
+        "x-host",
+        "x-scheme",
+        "x-url-scheme",
+        "x-server-name",
+        "x-nginx-proxy",
+        "x-varnish",
+        "front-end-https",
+        "proxy-connection",
+        "max-forwards",
+        "cdn-loop",
+        "fly-client-ip",
+        "incap-client-ip",
+        "x-sucuri-clientip",
+        "x-middleton-ip",
+    ]
 )
 _PREFIXES: Final = (
     *("x-forwarded", "x-original-", "x-proxy-", "x-envoy-", "x-amz-", "x-amzn-", "x-azure-", "x-arr-", "x-appengine-"),

@@ -1,4 +1,4 @@
-"""Answers that only engines and feeders know, for the HTTP API of any gateway: from the engine in its process, else through Redis."""
+"""Answers that only engines and feeders have, for the HTTP API of any gateway: of the engine in its process, or by Redis."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class MarketThenAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
 
 
 class ExplanationThenAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The explanation of the prices of a market at a time: `explanation` is as an engine explains a market, without who made commands.
+    """The explanation of a market's prices at a time: `explanation` is as an engine explains it, without who made commands.
 
     It was made at `explained_at`, of the version `explanation.v` at the `position` of its shard. `exact` is whether that is the
     version `v` of the time; if not, the engine had no time to explain that one, and an earlier one is explained.

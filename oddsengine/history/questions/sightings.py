@@ -1,4 +1,4 @@
-"""The meaning of the rows of a market: its state after each, and whether a subscriber of a profile could tell two of them apart."""
+"""The meaning of a market's rows: its state after each, and whether a subscriber of a profile could tell two of them apart."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ from oddsengine.history.rows.tables import GapRow, RecordRow, ShardPosition
 from oddsengine.history.schema.partitions import DAY_MS
 from oddsengine.history.verification.checkpoints import CheckpointRow, read_checkpoints
 from oddsengine.history.verification.entry_chain import Anchor, EntryChain, StoredChange, StoredEntry, kept_anchors
-from oddsengine.history.verification.unchained import find_foreign, find_foreign_change, find_kept, find_moved_gap
 from oddsengine.history.verification.note_chains import CommandChain, RecordChain
 from oddsengine.history.verification.parts import verify_parts
 from oddsengine.history.verification.problems import Problem
+from oddsengine.history.verification.unchained import find_foreign, find_foreign_change, find_kept, find_moved_gap
 from oddsengine.history.verification.windows import Facts, Job
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ class _CachedResolution(NamedTuple):
 
 
 class _Adjusted(NamedTuple):
-    """The commanded changes to a market, and the last resolution that they were applied to, keyed by identity, with the outcome."""
+    """The commanded changes to a market, and the last resolution they were applied to, keyed by identity, with the outcome."""
 
     adjustments: tuple[Adjustment, ...]
     before: tuple[ResolvedProfile, ...]

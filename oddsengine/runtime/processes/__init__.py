@@ -1,1 +1,1 @@
-"""The life of a process: how it starts, listens, is watched and stops. What it does in between is wired in `oddsengine.runtime`."""
+"""The life of a process: it starts, listens, is watched and stops. What it does in between is wired in `oddsengine.runtime`."""

@@ -29,7 +29,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Table(NamedTuple):
-    """The table in Redis: the values of members and entries of items, as stored, and the value of our own that was there before."""
+    """The table in Redis: the values of members and entries of items, as stored, and our own value that was there before."""
 
     members: Mapping[str, bytes]
     entries: Mapping[str, bytes]

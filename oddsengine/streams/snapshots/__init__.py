@@ -1,1 +1,1 @@
-"""The snapshot of a shard: what is stored of it, how a draft of it is written before an epoch, and how it is brought up to the stream."""
+"""The snapshot of a shard: what is stored of it, its draft before an epoch, and its refresh from the stream."""

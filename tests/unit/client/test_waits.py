@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from oddsengine.client.connection.backoff import Backoff
-from oddsengine.client.connection.endings import Ending
 from oddsengine.client.connection.connect_timeout import ConnectTimeout
+from oddsengine.client.connection.endings import Ending
 from oddsengine.client.recovery import Action, Timing
 
 
