@@ -55,6 +55,8 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
     quotes = QuoteSettings(signing_key_file=str(folder / "quotes.pem"))
     commands = CommandSettings(second_person=("note",), per_s=0)
     settings = msgspec.structs.replace(quick_settings(auth=auth), commands=commands, quotes=quotes)
+    # Imports jsonschema: on a busy machine that takes seconds, in which a running service would stand still.
+    assert answer_validator("post", "/v1/quotes/check", "200") is not None
     async with running_service(settings) as found:
         await offer_the_example(found)
         yield found
