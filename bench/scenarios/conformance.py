@@ -22,7 +22,7 @@ from bench.reporting.progress import report_progress
 from bench.reporting.row import Row
 from oddsengine.gateway.server.http_connection import HttpConnection
 from oddsengine.gateway.server.sockets.connection import Content, Control, SocketConnection, Wait
-from oddsengine.gateway.server.sockets.handshake import Upgrade, accept
+from oddsengine.gateway.server.sockets.handshake import Switched, Upgrade, accept
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -56,8 +56,7 @@ class _Echo:
 
 async def echo(request: web.BaseRequest) -> web.StreamResponse:
     """Accept a socket and echo its messages."""
-    assert isinstance(request, web.Request)  # noqa: S101 - of an application
-    upgrade = await accept(request, ())
+    upgrade = accept(request, ())
     http, transport = request.protocol, request.transport
     if isinstance(http, HttpConnection) and transport is not None:
         connection = SocketConnection(http, transport, _MAX_MESSAGE_BYTES, is_compressed=upgrade.deflate_bits > 0)
@@ -65,7 +64,7 @@ async def echo(request: web.BaseRequest) -> web.StreamResponse:
         connection.set_listener(_Echo(transport, upgrade))
         http.hand_over(connection)
         connection.begin()
-    return upgrade.response
+    return Switched()
 
 
 @asynccontextmanager

@@ -250,7 +250,9 @@ async def run_gateway(  # noqa: PLR0913 - it is wired once
         limits = accept_limits(settings)
 
         def acceptor_of(server: web.Server) -> Acceptor:
-            return Acceptor(server, front.sockets, front.tls, handshakes, admission.addresses, limits, errors, observer)
+            return Acceptor(
+                server, front.sockets, front.tls, handshakes, admission.addresses, limits, errors, observer, gateway.sockets
+            )
 
         await stack.enter_async_context(run_tasks(running))
         await stack.enter_async_context(scrapes.serving(registry))

@@ -109,7 +109,7 @@ class Admission:
             finally:
                 await end_tasks([renewing, exchanged])
 
-    async def authenticate(self, request: web.Request) -> Access | None:
+    async def authenticate(self, request: web.BaseRequest) -> Access | None:
         """Return what a request's token grants, or what anonymous clients may do if it has none; None if nothing.
 
         Raises:
@@ -131,14 +131,14 @@ class Admission:
             text = "the identity provider does not answer: whether the token is valid is not known"
             raise RequestRejected(error(503, ErrorCode.NOT_READY, text, _RETRY_LATER)) from None
 
-    def _anonymous(self, request: web.Request) -> Access | None:
+    def _anonymous(self, request: web.BaseRequest) -> Access | None:
         """Return what a client without a token may do: if it is a foreign page, nothing that needs the role trader."""
         access = self.authenticator.anonymous
         if access is None or access.role < Role.trader or not self._is_of_foreign_page(request):
             return access
         return msgspec.structs.replace(access, role=Role.service)
 
-    async def authenticate_stream(self, request: web.Request) -> Access | None:
+    async def authenticate_stream(self, request: web.BaseRequest) -> Access | None:
         """Return what `authenticate` does, or what the ticket in a stream's URL grants, which is used up by that.
 
         Raises:
@@ -215,14 +215,14 @@ class Admission:
         text = f"pages of {echoed(request.headers['Origin'])} need a token for this, or to be named in gateway.allowed_origins"
         raise RequestRejected(error(403, ErrorCode.FORBIDDEN, text))
 
-    def _is_of_foreign_page(self, request: web.Request) -> bool:
+    def _is_of_foreign_page(self, request: web.BaseRequest) -> bool:
         origin = request.headers.get("Origin")
         if origin is None or (self._names_origins and self.origins.allows(origin)):
             return False
         # The owner of any name can let it resolve to this machine: there its page has the host that it asks.
         return origin.partition("://")[2] != request.host or (self.only_local and not is_local_name(request.host))
 
-    async def admit(self, request: web.Request, session_id: str, *, is_handshake: bool = True) -> str:
+    async def admit(self, request: web.BaseRequest, session_id: str, *, is_handshake: bool = True) -> str:
         """Count a new session against its address, and return the address for `leave`.
 
         Args:
@@ -266,13 +266,13 @@ class Admission:
         """Count an HTTP request that needs no token. Raises RequestRejected if its client is over its rate."""
         self._check_rate(self.requests, request)
 
-    def _check_rate(self, limiter: RateLimiter, request: web.Request, *, counts: bool = True) -> None:
+    def _check_rate(self, limiter: RateLimiter, request: web.BaseRequest, *, counts: bool = True) -> None:
         delay_s = limiter.delay_s(self._client(request), counts=counts)
         if delay_s:
             retry = {"Retry-After": str(ceil(delay_s))}
             raise RequestRejected(error(429, ErrorCode.OVER_LIMIT, f"too many requests; retry in {delay_s:.1f} s", retry))
 
-    def _client(self, request: web.Request) -> str:
+    def _client(self, request: web.BaseRequest) -> str:
         remote, headers = request.remote or "", request.headers
         if self._counts_addresses and has_proxy_headers(headers) and not self.addresses.is_trusted(remote):
             self._proxies.note_forwarded(remote)

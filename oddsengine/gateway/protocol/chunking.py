@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.gateway.protocol import encoders
@@ -39,15 +41,14 @@ class Content(NamedTuple):
 
     def chunks(self, limits: ChunkLimits) -> Iterator[tuple[Content, bool]]:
         """Split into chunks within the limits, at least one. Yield each with whether it is the last."""
-        chunk, size = Content([], []), 0
-        for is_market, fragments in enumerate(self):
-            for fragment in fragments:
-                size += len(fragment)
-                if size > limits.chunk_bytes and (chunk.events or chunk.markets):
-                    yield chunk, False
-                    chunk, size = Content([], []), len(fragment)
-                chunk[is_market].append(fragment)
-        yield chunk, True
+        events, markets = self
+        ends = list(accumulate(map(len, chain(events, markets))))
+        start, before, is_last = 0, 0, False
+        while not is_last:
+            end = max(bisect_right(ends, before + limits.chunk_bytes, start), start + 1)
+            is_last = end >= len(ends)
+            yield Content(events[start:end], markets[max(start - len(events), 0) : max(end - len(events), 0)]), is_last
+            start, before = end, ends[end - 1] if ends else 0
 
 
 def snapshot_frames(channel: str, content: Content, at: str, options: DeliveryOptions, limits: ChunkLimits) -> list[bytes]:

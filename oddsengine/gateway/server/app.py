@@ -113,9 +113,12 @@ class Gateway:
             cors.preflights(_limited(admission, UNKNOWN_ROUTE.handler)),
             web.route(UNKNOWN_ROUTE.method, UNKNOWN_ROUTE.path, _limited(admission, UNKNOWN_ROUTE.handler)),
         ]
-        for dialect in dialects:
-            sockets = WebSocketEndpoint(hub, admission, handshakes, self.connections, errors, dialect, sessions)
-            self.app.add_routes([web.get(dialect.path, sockets.handle, allow_head=False)])
+        #: what opens sockets, by path
+        self.sockets = {
+            dialect.path: WebSocketEndpoint(hub, admission, handshakes, self.connections, errors, dialect, sessions)
+            for dialect in dialects
+        }
+        self.app.add_routes(web.get(path, endpoint.handle, allow_head=False) for path, endpoint in self.sockets.items())
         self.app.add_routes(
             web.RouteDef(route.method, route.path, handshakes.completing(answer_errors(route.handler, errors)), route.kwargs)
             for route in [web.get("/v1/sse", event_streams.handle), *map(_revalidated, routes)]

@@ -13,17 +13,18 @@ import structlog
 from aiofastnet.selector_transport import SelectorSocketTransport
 
 from oddsengine.common.tasks import end_tasks
-from oddsengine.gateway.server.http_connection import Accepted, HttpConnection
+from oddsengine.gateway.server.http_connection import NO_SOCKETS, Accepted, HttpConnection
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aiohttp import web
     from aiohttp.abc import AbstractAccessLogger
 
     from oddsengine.common.internal_errors import InternalErrors
     from oddsengine.gateway.access.rate_limits import ClientAddresses
+    from oddsengine.gateway.server.http_connection import SocketEndpoint
     from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 
 #: No descriptor or memory is left (accept(2)). The connection stays in the queue: without a pause this would be a busy loop.
@@ -65,6 +66,7 @@ class Acceptor:
         limits: what is accepted.
         errors: counts unexpected errors.
         observer: is called with every answer that was written; None for nobody.
+        endpoints: what opens sockets, by path; see `HttpConnection`.
         accept: accepts a connection of a socket.
     """
 
@@ -78,6 +80,7 @@ class Acceptor:
         limits: AcceptLimits,
         errors: InternalErrors,
         observer: AbstractAccessLogger | None = None,
+        endpoints: Mapping[str, SocketEndpoint] = NO_SOCKETS,
         accept: Callable[[socket.socket], tuple[socket.socket, tuple[str, int]]] = socket.socket.accept,
     ) -> None:
         self._server = server
@@ -88,6 +91,7 @@ class Acceptor:
         self._limits = limits
         self._errors = errors
         self._observer = observer
+        self._endpoints = endpoints
         self._accept = accept
         self._tasks: set[asyncio.Task[None]] = set()
         self._by_address: dict[str, int] = {}
@@ -196,7 +200,7 @@ class Acceptor:
     def _connect_plain(self, sock: socket.socket, address: str) -> None:
         """Connect without TLS: nothing has to be awaited, so it takes no task."""
         loop = asyncio.get_running_loop()
-        connection = HttpConnection(self._server, self, address, loop, self._observer)
+        connection = self._connection(address, loop)
         try:
             SelectorSocketTransport(loop, sock, connection)
         except OSError:  # the connection is gone already
@@ -212,7 +216,7 @@ class Acceptor:
 
         def accepted() -> HttpConnection:
             nonlocal connection
-            connection = HttpConnection(self._server, self, address, loop, self._observer)
+            connection = self._connection(address, loop)
             self._timeouts.accepted(connection)
             return connection
 
@@ -228,6 +232,9 @@ class Acceptor:
             if connection is not None:
                 self._timeouts.forget(connection)
             self._release(address)
+
+    def _connection(self, address: str, loop: asyncio.AbstractEventLoop) -> HttpConnection:
+        return HttpConnection(self._server, self, address, loop, self._observer, self._endpoints)
 
     def _release(self, address: str) -> None:
         self.open -= 1

@@ -132,89 +132,91 @@ def _from_several(entries: Sequence[Entry], offer: ReplicaOffer) -> FlushChanges
         return from_changes(offer.changes_since(since), offer)
     latest = {record.id: offer.events[record.id].record for entry in entries for record in entry.events}
     events = _events(latest.values(), since)
-    if len({market for entry in entries for market in entry.markets}) == sum([len(entry.markets) for entry in entries]):
-        return _joined(events, entries, offer)
-    return _merged(events, entries, offer)
-
-
-def _merged(events: list[EventChange], entries: Sequence[Entry], offer: ReplicaOffer) -> FlushChanges:
-    """Merge entries in which some markets are more than once."""
     merged = _Merged(entries, offer)
-    urgent: list[MarketId] = []
-    calm: list[MarketId] = []
-    for market in merged.places:
-        (urgent if merged.is_urgent(market) else calm).append(market)
-    markets = urgent + calm
-    runs = [(merged.places[market][2], 1) for market in markets]
-    return FlushChanges(
-        events,
-        [],
-        len(urgent),
-        markets,
-        runs,
-        lambda profile_index: merged.ready(markets, profile_index),
-        lambda index: merged.change(markets[index]),
-    )
+    return merged.flush(events) if merged.has_repeated else _joined(events, entries, offer)
 
 
 class _Merged:
     """The markets of several entries. Of one that is more than once, the last fragment is ready where it covers the others.
 
-    Attributes:
-        places: the last entry of each market, its index there, and its event.
+    A change is known by its number: its place in all entries, one after the other.
     """
 
     def __init__(self, entries: Sequence[Entry], offer: ReplicaOffer) -> None:
-        self.places: dict[MarketId, tuple[Entry, int, EventId]] = {}
         self._entries = entries
         self._offer = offer
-        #: of the markets that are more than once the other entries, with the indexes there
-        self._earlier: dict[MarketId, list[tuple[Entry, int]]] = {}
+        self._ids = [market for entry in entries for market in entry.markets]
+        numbers = range(len(self._ids))
+        #: the last change of each market, in the order in which they first changed
+        self._latest = dict(zip(self._ids, numbers, strict=True))
+        self._ends = list(accumulate([len(entry.markets) for entry in entries]))
         self._derived: dict[MarketId, MarketChange] = {}
-        places, earlier = self.places, self._earlier
-        for entry in entries:
-            index = 0
-            for event, count in entry.runs:
-                for market in entry.markets[index : index + count]:
-                    known = places.get(market)
-                    if known is not None and market in offer.markets:
-                        earlier.setdefault(market, []).append(known[:2])
-                    places[market] = entry, index, event
-                    index += 1
 
-    def is_urgent(self, market: MarketId) -> bool:
-        entry, index, _ = self.places[market]
-        if market not in self._earlier:
-            return index < entry.urgent
-        if index >= entry.urgent and all(place >= other.urgent for other, place in self._earlier[market]):
-            return False
-        # It may have stopped taking bets and take them again.
-        return self.change(market).is_urgent
+    @property
+    def has_repeated(self) -> bool:
+        """Whether any market is more than once."""
+        return len(self._latest) < len(self._ids)
 
-    def ready(self, markets: Sequence[MarketId], profile_index: int) -> Ready:
-        fragments: dict[int, list[bytes]] = {}
-        for entry in self._entries:
-            of_entry = entry.fragments(profile_index)
-            if of_entry is None:
-                return Ready(None, [None] * len(markets))
-            fragments[entry.seq] = of_entry
-        places, earlier = self.places, self._earlier
-        some: list[bytes | None] = []
-        complete: list[bytes] = []
-        for market in markets:
-            entry, index, _ = places[market]
-            fragment = fragments[entry.seq][index]
-            others = earlier.get(market)
-            if others is None or all(covers(fragments[other.seq][place], fragment) for other, place in others):
-                complete.append(fragment)
-                some.append(fragment)
-            else:
-                some.append(None)
-        return Ready(complete, []) if len(complete) == len(some) else Ready(None, some)
+    def flush(self, events: list[EventChange]) -> FlushChanges:
+        """Return the changes of these markets, and of events."""
+        earlier, latest = self._find_earlier(), self._latest
+        urgent = self._find_urgent(earlier)
+        markets = [*urgent, *(market for market in latest if market not in urgent)] if urgent else list(latest)
+        numbers = [latest[market] for market in markets]
+        events_of = [event for entry in self._entries for event, count in entry.runs for _ in range(count)]
 
-    def change(self, market: MarketId) -> MarketChange:
-        if market not in self._earlier:
-            return _change(*self.places[market][:2], self._offer)
+        def ready(profile_index: int) -> Ready:
+            fragments: list[bytes] = []
+            for entry in self._entries:
+                of_entry = entry.fragments(profile_index)
+                if of_entry is None:
+                    return Ready(None, [None] * len(markets))
+                fragments += of_entry
+            last = [fragments[number] for number in numbers]
+            uncovered = {
+                market
+                for market, others in earlier.items()
+                if not all(covers(fragments[number], fragments[latest[market]]) for number in others)
+            }
+            if not uncovered:
+                return Ready(last, [])
+            return Ready(None, [None if market in uncovered else each for market, each in zip(markets, last, strict=True)])
+
+        return FlushChanges(
+            events,
+            [],
+            len(urgent),
+            markets,
+            [(events_of[number], 1) for number in numbers],
+            ready,
+            lambda index: self._change(markets[index], is_repeated=markets[index] in earlier),
+        )
+
+    def _find_earlier(self) -> dict[MarketId, list[int]]:
+        """Return all changes but the last of the markets on offer that are more than once."""
+        ids, latest, on_offer = self._ids, self._latest, self._offer.markets
+        earlier: dict[MarketId, list[int]] = {}
+        for number in [number for number, market in enumerate(ids) if latest[market] != number]:
+            if ids[number] in on_offer:
+                earlier.setdefault(ids[number], []).append(number)
+        return earlier
+
+    def _find_urgent(self, earlier: dict[MarketId, list[int]]) -> dict[MarketId, None]:
+        """Return the markets that stopped taking bets and do not take them again."""
+        stopped = {market for entry in self._entries for market in entry.markets[: entry.urgent]}
+        # In the order in which they first changed.
+        return dict.fromkeys(
+            market
+            for market in (self._latest if stopped else ())
+            if market in stopped and (market not in earlier or self._change(market, is_repeated=True).is_urgent)
+        )
+
+    def _change(self, market: MarketId, *, is_repeated: bool) -> MarketChange:
+        if not is_repeated:
+            number = self._latest[market]
+            place = bisect_right(self._ends, number)
+            entry = self._entries[place]
+            return _change(entry, number - self._ends[place] + len(entry.markets), self._offer)
         change = self._derived.get(market)
         if change is None:
             since = self._entries[0].seq - 1

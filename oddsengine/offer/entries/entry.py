@@ -64,7 +64,8 @@ class Entry(msgspec.Struct, array_like=True, gc=False):
         count = len(self.markets)
         if not 0 <= self.urgent <= count:
             raise ValueError(f"{self.urgent} urgent of {count} markets")
-        if count != len(self.records) or count != sum([abs(markets) for _, markets in self.runs]):
+        counts = [markets for _, markets in self.runs]
+        if count != len(self.records) or count != sum(counts) or min(counts, default=0) < 0:
             raise ValueError(f"{count} markets, but {len(self.records)} records in runs {self.runs[:10]}")
 
     def fragments(self, profile_index: int) -> list[bytes] | None:

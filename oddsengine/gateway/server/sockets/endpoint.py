@@ -12,7 +12,7 @@ from oddsengine.gateway.protocol.codes import Close
 from oddsengine.gateway.server.http_connection import HttpConnection
 from oddsengine.gateway.server.readiness import require_loaded
 from oddsengine.gateway.server.sockets.connection import SocketConnection
-from oddsengine.gateway.server.sockets.handshake import Upgrade, accept
+from oddsengine.gateway.server.sockets.handshake import Switched, Upgrade, accept
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -59,7 +59,18 @@ class WebSocketEndpoint:
         self._sessions = sessions
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Complete the handshake of a socket, and hand its connection over to a session."""
+        """Answer a handshake that its connection has left to aiohttp, or that it was refused here already."""
+        http = request.protocol
+        try:
+            if isinstance(http, HttpConnection):
+                http.raise_refusal()
+            await self.open(request)
+        except Exception as problem:  # noqa: BLE001 - the one door for all of them
+            return error_answer(problem, request, self._errors)
+        return Switched()
+
+    async def open(self, request: web.BaseRequest) -> None:
+        """Complete the handshake of a socket, and hand its connection over to a session. Raises RequestRejected if refused."""
         self._handshakes.complete(request)
         session_id = self.hub.new_id()
         address: str | None = None
@@ -68,20 +79,17 @@ class WebSocketEndpoint:
             require_loaded(self.hub.replica)
             address = await self._admission.admit(request, session_id, is_handshake="Upgrade" in request.headers)
             access = await self._admission.authenticate_stream(request)
-            upgrade = await accept(request, self.dialect.subprotocols)
+            upgrade = accept(request, self.dialect.subprotocols)
             if request.transport is not None:
                 # From here on `_SocketSession` keeps count of the session.
                 left, address = address, None
                 await self._hand_over(request, upgrade, access, session_id, left)
-            return upgrade.response  # noqa: TRY300 - an `else` would not catch what it raises
-        except Exception as problem:  # noqa: BLE001 - the one door for all of them
-            return error_answer(problem, request, self._errors)
         finally:
             if address is not None:
                 self._admission.leave(address, session_id)
 
     async def _hand_over(
-        self, request: web.Request, upgrade: Upgrade, access: Access | None, session_id: str, address: str
+        self, request: web.BaseRequest, upgrade: Upgrade, access: Access | None, session_id: str, address: str
     ) -> None:
         """Open a session, and leave the connection to it."""
         http, transport = request.protocol, request.transport

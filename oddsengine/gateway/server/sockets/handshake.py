@@ -23,33 +23,27 @@ _VERSION: Final = "13"
 _KEY_BYTES: Final = 16
 #: Of a refusal: what would be accepted (RFC 6455, section 4.4; RFC 9110, section 15.5.22).
 _UPGRADE: Final = {"Upgrade": _WEBSOCKET, "Connection": "Upgrade", "Sec-WebSocket-Version": _VERSION}
+_SWITCHING: Final = f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: {_WEBSOCKET}\r\nConnection: upgrade\r\n"
 
 
-class _Response(web.StreamResponse):
-    """The answer to a handshake. What follows it is not aiohttp's."""
+class Switched(web.StreamResponse):
+    """What the handler of a handshake returns to aiohttp once the connection is handed over: the answer is written."""
 
-    _length_check = False
-    # It is sent along with the first message.
-    _send_headers_immediately = False
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Ignore it: the connection has been handed over."""
-        del data
+    def __init__(self) -> None:
+        super().__init__(status=101)
         self._eof_sent = True
-        self._req = None
+        self.force_close()
 
 
 class Upgrade(NamedTuple):
     """A completed handshake.
 
     Attributes:
-        response: what the request's handler must return.
         head: the answer, which is to be written before anything else.
         protocol: the negotiated subprotocol; None if the client offers none that is supported.
         deflate_bits: the negotiated window of permessage-deflate; 0 for no compression.
     """
 
-    response: web.StreamResponse
     head: bytes
     protocol: str | None
     deflate_bits: int
@@ -59,7 +53,7 @@ class Upgrade(NamedTuple):
         return _framing(text, self.deflate_bits)
 
 
-async def accept(request: web.Request, protocols: Sequence[str]) -> Upgrade:
+def accept(request: web.BaseRequest, protocols: Sequence[str]) -> Upgrade:
     """Answer the opening handshake. Raises RequestRejected if the request is not one.
 
     Args:
@@ -67,26 +61,19 @@ async def accept(request: web.Request, protocols: Sequence[str]) -> Upgrade:
         protocols: the supported subprotocols.
     """
     headers = request.headers
-    response = _Response(status=101)
-    response.headers[hdrs.UPGRADE] = _WEBSOCKET
-    response.headers[hdrs.CONNECTION] = "upgrade"
-    response.headers[hdrs.SEC_WEBSOCKET_ACCEPT] = _accept_key(request)
+    head = f"{_SWITCHING}{hdrs.SEC_WEBSOCKET_ACCEPT}: {_accept_key(request)}\r\n"
     deflate_bits, no_takeover = ws_ext_parse(headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS), isserver=True)
     if deflate_bits:
         extension = ws_ext_gen(compress=deflate_bits, isserver=True, server_notakeover=no_takeover)
-        response.headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = extension
+        head += f"{hdrs.SEC_WEBSOCKET_EXTENSIONS}: {extension}\r\n"
     offered = (each.strip() for each in headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(","))
     protocol = next((each for each in offered if each in protocols), None)
     if protocol is not None:
-        response.headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = protocol
-    response.force_close()
-    writer = await response.prepare(request)
-    head: bytes | None = getattr(writer, "_headers_buf", None)
-    assert head is not None  # noqa: S101 - it is not sent yet
-    return Upgrade(response, head, protocol, deflate_bits)
+        head += f"{hdrs.SEC_WEBSOCKET_PROTOCOL}: {protocol}\r\n"
+    return Upgrade(f"{head}\r\n".encode(), protocol, deflate_bits)
 
 
-def _accept_key(request: web.Request) -> str:
+def _accept_key(request: web.BaseRequest) -> str:
     """Return the key that proves the handshake. Raises RequestRejected unless it is one (RFC 6455, section 4.2.1)."""
     headers = request.headers
     upgrades = {part.strip().lower() for value in headers.getall("Upgrade", ()) for part in value.split(",")}
