@@ -2,7 +2,7 @@
 
     python -m oddsengine.client.recovery
 
-`web/recovery.js` has the same rows; a test compares them.
+`packages/js/src/recovery.js` has the same rows; a test compares them.
 """
 
 from __future__ import annotations

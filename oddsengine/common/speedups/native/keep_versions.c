@@ -33,11 +33,7 @@ PyObject *keep_versions(PyObject *Py_UNUSED(module), PyObject *const *arguments,
 {
     if (check_count("keep_versions", count, 6)) return NULL;
     PyObject *known = arguments[0], *ids = arguments[1], *records = arguments[2];
-    if (check(PyDict_Check(known) && PyList_Check(ids) && PyList_Check(records), "a dict and two lists are needed")) return NULL;
-    if (PyList_GET_SIZE(ids) != PyList_GET_SIZE(records)) {
-        PyErr_SetString(PyExc_ValueError, "as many records as markets are needed");
-        return NULL;
-    }
+    if (check_records(known, ids, records)) return NULL;
     int are_numbers = PyLong_Check(arguments[3]) && PyLong_Check(arguments[4]);
     long long oldest = PyLong_AsLongLong(arguments[5]);
     if (oldest == -1 && PyErr_Occurred()) return NULL;

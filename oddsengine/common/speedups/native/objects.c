@@ -43,6 +43,14 @@ int check(int is_right, const char *what)
     return -1;
 }
 
+int check_records(PyObject *known, PyObject *ids, PyObject *records)
+{
+    if (check(PyDict_Check(known) && PyList_Check(ids) && PyList_Check(records), "a dict and two lists are needed")) return -1;
+    if (PyList_GET_SIZE(ids) == PyList_GET_SIZE(records)) return 0;
+    PyErr_SetString(PyExc_ValueError, "as many records as markets are needed");
+    return -1;
+}
+
 int read_run(PyObject *run, PyObject **event, long long *count)
 {
     if (check(PyTuple_Check(run) && PyTuple_GET_SIZE(run) == 2, "a run is an event and a number")) return -1;

@@ -38,9 +38,11 @@ static inline PyObject *read_slot(struct layout *layout, PyObject *object, int i
     return at ? *at : NULL;
 }
 
-/* Both return -1 with an error if something is wrong. */
+/* These return -1 with an error if something is wrong. */
 int check_count(const char *name, Py_ssize_t given, Py_ssize_t wanted);
 int check(int is_right, const char *what);
+/* Checks that there are a dict, and lists of as many records as ids of markets. */
+int check_records(PyObject *known, PyObject *ids, PyObject *records);
 /* Reads the event and the number of markets of a run. */
 int read_run(PyObject *run, PyObject **event, long long *count);
 

@@ -10,13 +10,9 @@ PyObject *take_over(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_
 {
     if (check_count("take_over", count, 4)) return NULL;
     PyObject *markets = arguments[0], *ids = arguments[1], *records = arguments[2];
-    if (check(PyDict_Check(markets) && PyList_Check(ids) && PyList_Check(records), "a dict and two lists are needed")) return NULL;
+    if (check_records(markets, ids, records)) return NULL;
     long long seq = PyLong_AsLongLong(arguments[3]);
     if (seq == -1 && PyErr_Occurred()) return NULL;
-    if (PyList_GET_SIZE(ids) != PyList_GET_SIZE(records)) {
-        PyErr_SetString(PyExc_ValueError, "as many records as markets are needed");
-        return NULL;
-    }
     Py_ssize_t total = PyList_GET_SIZE(ids);
     PyObject **known = look_up(markets, ids, total);
     if (!known) return NULL;
