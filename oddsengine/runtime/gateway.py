@@ -15,23 +15,18 @@ from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.access.tickets import Tickets
-from oddsengine.gateway.commands.api import CommandsApi
 from oddsengine.gateway.console.engine_answers import EngineAnswers
 from oddsengine.gateway.console.follower import ConsoleFollower
-from oddsengine.gateway.console.sign_in import SignInApi
 from oddsengine.gateway.hub.hub import Hub
-from oddsengine.gateway.quotes.api import QuotesApi
 from oddsengine.gateway.quotes.keys import QuoteKeys
-from oddsengine.gateway.server.app import Api, Gateway
+from oddsengine.gateway.server.app import Gateway
 from oddsengine.gateway.server.listener import Acceptor
 from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 from oddsengine.gateway.state.replica import Replica
-from oddsengine.runtime.asking.api import HistoryApi
-from oddsengine.runtime.asking.sources import HistorySource
 from oddsengine.runtime.certificates import server_context
-from oddsengine.runtime.parts.access import access_part, build_admission, build_authenticator, commands_part, sign_in_part
+from oddsengine.runtime.parts.access import access_part, build_admission, build_authenticator
+from oddsengine.runtime.parts.apis import build_apis
 from oddsengine.runtime.parts.maintenance import SWEEP_S, certificate_renewal, maintenance, run_tasks
-from oddsengine.runtime.parts.quotes import quotes_part
 from oddsengine.runtime.parts.serving import (
     accept_limits,
     access_log_part,
@@ -71,6 +66,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from oddsengine.gateway.console.engine_answers import EngineView
+    from oddsengine.runtime.asking.sources import HistorySource
     from oddsengine.runtime.reload import ReloadedPart
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.telemetry.metrics import Source
@@ -223,17 +219,13 @@ async def run_gateway(  # noqa: PLR0913 - it is wired once
             sources.append(tracing.samples)
         results = Results(redis, settings.redis.namespace, settings.engine.shards)
         log = CommandLog(redis, settings.redis.namespace)
-        commands = CommandsApi(log, hub.replica, admission, settings.commands)
         registry = registry_of([*metrics, *sources])
-        quotes = QuotesApi(hub, admission, QuoteKeys(settings.quotes), CLOCK.wall_ms)
-        sign_in = SignInApi(settings.auth.oidc, admission)
-        past = HistoryApi(HistorySource(settings.history), hub, admission, settings)
-        stack.push_async_callback(past.pool.close)
+        apis = build_apis(settings, hub, admission, log)
+        stack.push_async_callback(apis.past.pool.close)
         board = FloorBoard(redis, settings.redis.namespace)
         asker = Asker(redis, settings.redis.namespace)
         stack.push_async_callback(asker.close)
         engines = EngineAnswers(engine, board, asker)
-        apis: list[Api] = [commands, quotes, sign_in, past]
         gateway = Gateway(hub, admission, registry, engines, handshakes, results, errors, apis, scrapes.guard)
         gateway.connections.observer = observer
         use_drain(gateway.connections, settings)
@@ -257,10 +249,9 @@ async def run_gateway(  # noqa: PLR0913 - it is wired once
         await stack.enter_async_context(run_tasks(running))
         await stack.enter_async_context(scrapes.serving(registry))
         acceptors.append(await stack.enter_async_context(_accepting(gateway, opened, startup, acceptor_of)))
-        served = serving_part(hub, handshakes, acceptors, past)
-        parts = [access_part(admission), sign_in_part(sign_in), commands_part(commands), quotes_part(quotes), served]
-        parts += [draining_part(gateway.connections), access_log_part(observer)]
-        yield GatewayService(gateway, hub, followers, front.port, past.source, parts)
+        served = serving_part(hub, handshakes, acceptors, apis.past)
+        parts = [access_part(admission), *apis.parts(), served, draining_part(gateway.connections), access_log_part(observer)]
+        yield GatewayService(gateway, hub, followers, front.port, apis.past.source, parts)
 
 
 def _followers(settings: Settings, hub: Hub, redis: Redis, timing: Timing) -> tuple[SharedReader, list[Follower]]:

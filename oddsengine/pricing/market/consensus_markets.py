@@ -95,23 +95,9 @@ class ConsensusMarkets:
             self._until_ms[market] = until_ms
         if consensus is None:
             return ChosenSource(first, first_definition, TOO_FEW_SOURCES), None
-        held = self._markets.get(market)
-        if held is None:
-            held = self._markets[market] = SourceMarket(CONSENSUS, str(market))
-        definition = self.definition_for(market, first.source, first_definition)
-        if held.definition is None or (held.definition is not definition and held.definition != definition):
-            held.define(definition)
-            held.books = {}
-        else:
-            definition = held.definition
-            if held.books.keys() != consensus.fair.keys():
-                held.books = {}
-        for key, fair in consensus.fair.items():
-            book = held.books.get(key)
-            if not isinstance(book, ConsensusBook):
-                book = held.books[key] = ConsensusBook()
-            if book.set_fair(fair, consensus.bounds.get(key, _UNBOUNDED)):
-                held.moves += 1
+        held = self._update(market, self.definition_for(market, first.source, first_definition), consensus)
+        definition = held.definition
+        assert definition is not None  # noqa: S101 - it was set
         terms = strictest(member for member, _, _ in fresh)
         held.terms = held.terms if terms == held.terms else terms
         held.updated_ms = max(member.updated_ms for member, _, _ in fresh)
@@ -119,6 +105,24 @@ class ConsensusMarkets:
         if len(fresh) < len(members.members):
             consensus = consensus._replace(old=tuple(each[0].source for each in members.members if each not in fresh))
         return ChosenSource(held, definition, None), consensus
+
+    def _update(self, market: MarketId, definition: MarketDefinition, consensus: Consensus) -> SourceMarket:
+        """Set the definition of a consensus market, and the fair probabilities in its books. Return the market."""
+        held = self._markets.get(market)
+        if held is None:
+            held = self._markets[market] = SourceMarket(CONSENSUS, str(market))
+        if held.definition is None or (held.definition is not definition and held.definition != definition):
+            held.define(definition)
+            held.books = {}
+        elif held.books.keys() != consensus.fair.keys():
+            held.books = {}
+        for key, fair in consensus.fair.items():
+            book = held.books.get(key)
+            if not isinstance(book, ConsensusBook):
+                book = held.books[key] = ConsensusBook()
+            if book.set_fair(fair, consensus.bounds.get(key, _UNBOUNDED)):
+                held.moves += 1
+        return held
 
     def due(self, now_ms: int) -> list[MarketId]:
         """Return the markets of which a member has become too old since they were last combined."""
