@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from oddsengine.bridge.delivery import Broker
     from oddsengine.bridge.settings import KafkaSettings, RabbitmqSettings
 
-_LOOK_S: Final = 0.25
+_CHECK_S: Final = 0.25
 _log = structlog.get_logger(__name__)
 
 
@@ -141,7 +141,7 @@ class Bridge:
                 ]
             )
             published = states
-            await asyncio.sleep(min(_LOOK_S, self._settings.status_interval_s))
+            await asyncio.sleep(min(_CHECK_S, self._settings.status_interval_s))
 
     def samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
         """Yield the metrics of the bridge (see `oddsengine.runtime.telemetry.metrics`)."""

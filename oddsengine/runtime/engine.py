@@ -19,7 +19,7 @@ from oddsengine.gateway.access.grants import Role
 from oddsengine.pricing.guards.score_grid import ScoreGuard
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.runtime.feeding.running import member_name
-from oddsengine.runtime.parts.access import build_admission, without_strangers
+from oddsengine.runtime.parts.access import build_admission, without_anonymous
 from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
 from oddsengine.runtime.reload import ReloadedPart, applying
@@ -153,7 +153,7 @@ async def open_engine(settings: Settings, startup: Startup) -> AsyncIterator[Eng
         startup: its steps are SECRETS and BIND meanwhile.
     """
     with startup.doing(Step.SECRETS):
-        admission = build_admission(without_strangers(settings, "engine.host", settings.engine.host))
+        admission = build_admission(without_anonymous(settings, "engine.host", settings.engine.host))
     async with open_front(settings.engine.host, settings.engine.port, startup) as front:
         _log.info("listening", url=url_of(settings.engine.host, front.port))
         yield EngineFront(front, admission)

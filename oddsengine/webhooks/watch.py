@@ -64,7 +64,7 @@ class FloorWatch:
         #: since when feeds are not live
         self._down_ms: dict[str, int] = {}
 
-    def look_at_feeds(self, statuses: Sequence[dict[str, Any]], now_ms: int) -> Iterator[Note]:
+    def check_feeds(self, statuses: Sequence[dict[str, Any]], now_ms: int) -> Iterator[Note]:
         """Yield the feeds that have gone down or up. One that is live when it is first seen is no news."""
         for status in statuses:
             feed = str(status["feed"])
@@ -86,7 +86,7 @@ class FloorWatch:
             event = None if before is None and now == "up" else feed_event(event_id, status, now_ms, is_up=now == "up")
             yield Note(field, now, event)
 
-    def look_at_pairs(self, pairs: Sequence[dict[str, Any]], now_ms: int) -> Iterator[Note]:
+    def check_pairs(self, pairs: Sequence[dict[str, Any]], now_ms: int) -> Iterator[Note]:
         """Yield the pairs that have become doubtful."""
         seen: set[str] = set()
         for pair in pairs[:_MAX_PAIRS]:
@@ -156,7 +156,7 @@ class Watch:
                 await self._lease.until_held()
                 has_more = False
                 try:
-                    has_more = await self._look()
+                    has_more = await self._check()
                 except UNAVAILABLE as error:
                     note_outage(_USER, error)
                 else:
@@ -164,15 +164,15 @@ class Watch:
                 # Never in the way of what else this process does.
                 await asyncio.sleep(LOOK_S / 50 if has_more else LOOK_S)
 
-    async def _look(self) -> bool:
+    async def _check(self) -> bool:
         now_ms = self._now_ms()
         await self._write()
         if "feeds" in self._wanted:
-            self._unwritten += self._floor.look_at_feeds(self._engine.feeds(), now_ms)
+            self._unwritten += self._floor.check_feeds(self._engine.feeds(), now_ms)
         if "pairs" in self._wanted:
-            self._unwritten += self._floor.look_at_pairs(self._engine.unmatched(), now_ms)
+            self._unwritten += self._floor.check_pairs(self._engine.unmatched(), now_ms)
         if "commands" in self._wanted:
-            await self._look_at_commands(now_ms)
+            await self._check_commands(now_ms)
         has_more = False
         for shard in self._shards:
             notes, more = await shard.read(now_ms)
@@ -186,7 +186,7 @@ class Watch:
             await self._outbox.write(self._unwritten)
             self._unwritten.clear()
 
-    async def _look_at_commands(self, now_ms: int) -> None:
+    async def _check_commands(self, now_ms: int) -> None:
         noted = self._noted.get(_COMMANDS)
         position, newest_ms = _decode_place(noted)
         if position is None:

@@ -43,13 +43,13 @@ def explain(
 
 def _state(found: dict[str, Any]) -> str:
     """Return the state of a market: of each profile if they differ. Explanations of earlier releases have one for all."""
-    seen = {name: _said({**found, **profile}) for name, profile in found["profiles"].items()}
+    seen = {name: _described({**found, **profile}) for name, profile in found["profiles"].items()}
     if len(set(seen.values())) > 1:
         return "; ".join(f"{name} {said}" for name, said in seen.items())
-    return next(iter(seen.values()), _said(found))
+    return next(iter(seen.values()), _described(found))
 
 
-def _said(state: dict[str, Any]) -> str:
+def _described(state: dict[str, Any]) -> str:
     return f"{state['status']}: {state['reason']}" if state["reason"] else str(state["status"])
 
 

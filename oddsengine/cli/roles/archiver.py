@@ -14,7 +14,7 @@ from oddsengine.common.signals import on_reload
 from oddsengine.common.tasks import end_tasks
 from oddsengine.history.embedded.server import NICENESS
 from oddsengine.runtime.archiving.database import provide_history
-from oddsengine.runtime.parts.access import access_part, build_admission, without_strangers
+from oddsengine.runtime.parts.access import access_part, build_admission, without_anonymous
 from oddsengine.runtime.parts.serving import access_log_part
 from oddsengine.runtime.parts.sole_worker import serve_worker_api
 from oddsengine.runtime.processes.front import is_local, open_front, url_of
@@ -55,7 +55,7 @@ async def archiver(
         if until_eof:
             await stack.enter_async_context(_stop_at_eof(startup))
         with startup.doing(Step.SECRETS):
-            admission = build_admission(without_strangers(settings, "history.host", history.host))
+            admission = build_admission(without_anonymous(settings, "history.host", history.host))
         front = await stack.enter_async_context(open_front(history.host, history.port, startup))
         # The process that runs this one has the port of the config.
         scrapes = await stack.enter_async_context(open_scrapes(MetricsSettings() if until_eof else settings.metrics, startup))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from oddsengine.runtime.parts.access import build_admission, without_strangers
+from oddsengine.runtime.parts.access import build_admission, without_anonymous
 from oddsengine.runtime.parts.bridge import check_bridge, run_bridge
 from oddsengine.runtime.parts.sole_worker import serve_worker_api
 from oddsengine.runtime.processes.front import is_local, open_front, url_of
@@ -36,7 +36,7 @@ async def bridge(startup: Startup, settings: Settings, kind: BridgeKind) -> None
     async with AsyncExitStack() as stack:
         with startup.doing(Step.SECRETS):
             check_bridge(kind, section)
-            admission = build_admission(without_strangers(settings, f"bridge.{kind}.host", section.host))
+            admission = build_admission(without_anonymous(settings, f"bridge.{kind}.host", section.host))
         front = await stack.enter_async_context(open_front(section.host, section.port, startup))
         scrapes = await stack.enter_async_context(open_scrapes(settings.metrics, startup))
         redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))

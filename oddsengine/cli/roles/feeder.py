@@ -11,7 +11,7 @@ from oddsengine.common.signals import on_reload
 from oddsengine.runtime.feed_runner import open_feeds
 from oddsengine.runtime.feeding.http_api import serve_feeder_api
 from oddsengine.runtime.feeding.running import share_feeds
-from oddsengine.runtime.parts.access import access_part, build_admission, without_strangers
+from oddsengine.runtime.parts.access import access_part, build_admission, without_anonymous
 from oddsengine.runtime.parts.serving import access_log_part
 from oddsengine.runtime.processes.front import is_local, open_front, url_of
 from oddsengine.runtime.processes.redis import provide_redis
@@ -49,7 +49,7 @@ async def feeder(
     async with AsyncExitStack() as stack:
         feeds = await stack.enter_async_context(open_feeds(settings.feeds, startup))
         with startup.doing(Step.SECRETS):
-            admission = build_admission(without_strangers(settings, "feeder.host", settings.feeder.host))
+            admission = build_admission(without_anonymous(settings, "feeder.host", settings.feeder.host))
         with startup.doing(Step.SECRETS, "choose a folder that can be written"):
             recorders = await stack.enter_async_context(record(settings.feeds, record_to))
         front = await stack.enter_async_context(open_front(settings.feeder.host, settings.feeder.port, startup))

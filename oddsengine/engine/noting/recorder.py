@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 #: How often the same market is explained at most, while it takes bets or does not.
 EVERY_S: Final = 5.0
-_LOOK_S: Final = 0.2
+_CHECK_S: Final = 0.2
 _SHARE: Final = 0.01
 #: For how long a look explains; the next one is the later for what this one has taken.
 _SLICE_S: Final = 0.002
@@ -93,7 +93,7 @@ class NoteRecorder:
 
     async def run(self) -> None:
         """Note until cancelled. What Redis does not take is written with what comes next, or left out if that is too much."""
-        pause_s = _LOOK_S
+        pause_s = _CHECK_S
         notes: list[Note] = []
         while True:
             await asyncio.sleep(pause_s)
@@ -104,7 +104,7 @@ class NoteRecorder:
                 # The market that can't be explained is not tried again before it changes; the others are.
                 if (left_out := self._failures.take()) is not None:
                     _log.exception("notes failed, trying again", left_out=left_out)
-            pause_s = max(_LOOK_S, (self._worked_s() - began_s) / _SHARE)
+            pause_s = max(_CHECK_S, (self._worked_s() - began_s) / _SHARE)
             if notes:
                 with suppress(*UNAVAILABLE):  # the publishing beside says so
                     await self._log.write(notes)
@@ -116,14 +116,14 @@ class NoteRecorder:
     def step(self, notes: list[Note]) -> None:
         """Add what is to be noted now to notes."""
         for writer in self._engine.ownership.active:
-            self._look(writer.shard)
+            self._check(writer.shard)
         self._explain(notes, self._worked_s() + _SLICE_S)
         if (now_s := self._clock()) >= self._next_feeds_s:
             self._next_feeds_s = now_s + _FEEDS_EVERY_S
             self._forget_removed()
             notes += self._of_process()
 
-    def _look(self, shard: int) -> None:
+    def _check(self, shard: int) -> None:
         """Find the markets that have changed since the last look."""
         offer = self._engine.pipeline.offers[shard]
         epoch, since = self._seen.get(shard, (0, -1))

@@ -76,7 +76,7 @@ class Hub:
         self.now_ms = now_ms
         self._profile = settings.profile
         #: the heartbeat time that sessions were told which were opened before it became longer
-        self._told_ms: dict[Session, int] = {}
+        self._announced_ms: dict[Session, int] = {}
         #: up to which positions clients without a profile of their own may have seen prices of another one
         self._other_profile_until: At = {}
         self._ids = random.SystemRandom()
@@ -91,7 +91,7 @@ class Hub:
         """
         if settings.heartbeat_ms > self.heartbeat_ms:
             # Clients expect one within the time that they were told.
-            self._told_ms |= {session: self.heartbeat_ms for session in self.sessions if session not in self._told_ms}
+            self._announced_ms |= {session: self.heartbeat_ms for session in self.sessions if session not in self._announced_ms}
         self.heartbeat_ms = settings.heartbeat_ms
         self.staleness.use(settings.stale_suspend_after_s)
         self._dispatcher.use(settings)
@@ -183,7 +183,7 @@ class Hub:
         session.is_open = False
         self.sessions.pop(session, None)
         self._round.pop(session, None)
-        self._told_ms.pop(session, None)
+        self._announced_ms.pop(session, None)
         self._dispatcher.forget(session)
         self.console.forget(session)
 
@@ -297,8 +297,8 @@ class Hub:
         dispatcher.detach_slow()
 
     def _heartbeat_ms_of(self, session: Session) -> int:
-        told_ms = self._told_ms.get(session) if self._told_ms else None
-        return self.heartbeat_ms if told_ms is None else min(told_ms, self.heartbeat_ms)
+        announced_ms = self._announced_ms.get(session) if self._announced_ms else None
+        return self.heartbeat_ms if announced_ms is None else min(announced_ms, self.heartbeat_ms)
 
     def _send(self, session: Session, message: ServerMessage) -> None:
         session.send(message, self._clock())

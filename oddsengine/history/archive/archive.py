@@ -167,7 +167,7 @@ class Archive:
                         _log.error("history has a gap", shard=rows.shard, error=str(broken))
                     self._counters.gaps += 1
                     rows.begin_gap(broken.found, reason)
-                    tail.go_on_with(broken.found.position)
+                    tail.resume_with(broken.found.position)
                 except UNAVAILABLE as error:
                     note_outage(user, error)
                     await asyncio.sleep(_RETRY_S)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-_LOOK_EVERY_MS: Final = 600_000
+_CHECK_EVERY_MS: Final = 600_000
 _COLUMNS: Final = ", ".join(CheckpointRow._fields)
 _INSERT: Final = f"INSERT INTO checkpoints ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5)"
 _BEFORE: Final = """
@@ -51,13 +51,13 @@ class Upkeep:
         self._checkpoint_ms = round(checkpoint_s * 1000)
         self._wall_ms = wall_ms
         self._days: set[int] = set()
-        self._next_look_ms = 0
+        self._next_check_ms = 0
         self._next_checkpoint_ms: int | None = None
 
     def forget(self) -> None:
         """Forget which partitions exist: the connection is another one."""
         self._days.clear()
-        self._next_look_ms, self._next_checkpoint_ms = 0, None
+        self._next_check_ms, self._next_checkpoint_ms = 0, None
 
     async def make_days(self, connection: Any, times_ms: Iterable[int]) -> None:
         """Make the partitions of times, and of the next days."""
@@ -72,8 +72,8 @@ class Upkeep:
         now_ms = self._wall_ms()
         if self._key is not None:
             await self._sign(connection, self._key, now_ms)
-        if now_ms >= self._next_look_ms:
-            self._next_look_ms = now_ms + _LOOK_EVERY_MS
+        if now_ms >= self._next_check_ms:
+            self._next_check_ms = now_ms + _CHECK_EVERY_MS
             try:
                 newest_ms = await connection.fetchval(_NEWEST)
                 # A clock that is ahead must not delete anything: days pass by what is archived, too.

@@ -76,7 +76,7 @@ class ConsensusMarkets:
         first, first_definition, _ = (fresh or members.members)[0]
         if len(fresh) < rule.min_sources:
             return ChosenSource(first, first_definition, SOURCE_OLD if len(all_members) > len(fresh) else TOO_FEW_SOURCES), None
-        voices = [
+        voting = [
             Member(
                 member,
                 self._groups_of(market, member.source, each),
@@ -87,7 +87,7 @@ class ConsensusMarkets:
         ]
         opinions = self._opinions.setdefault(market, Opinions())
         opinions.keep({member.source for member, _, _ in members.members})
-        consensus = agree_by_line(voices, resolved[0].settings, rule.outlier, rule.min_sources, now_ms, opinions)
+        consensus = agree_by_line(voting, resolved[0].settings, rule.outlier, rule.min_sources, now_ms, opinions)
         until_ms = min([each[0].received_ms + limits_ms.get(each[0].source, limit_ms) for each in fresh], default=inf)
         # `due` compares with the last time at which all still held.
         until_ms = min(until_ms, inf if consensus is None else consensus.expires_ms - 1)

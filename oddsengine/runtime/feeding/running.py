@@ -66,18 +66,18 @@ class OtherEngines:
     """Whether engines of other processes may read what this one writes: also for a while after they were seen last.
 
     Args:
-        are_there: returns whether there is one that will stay.
+        is_any_alive: returns whether there is one that will stay.
         clock: monotonic seconds.
     """
 
-    def __init__(self, are_there: Callable[[], bool], clock: Callable[[], float] = time.monotonic) -> None:
-        self._are_there = are_there
+    def __init__(self, is_any_alive: Callable[[], bool], clock: Callable[[], float] = time.monotonic) -> None:
+        self._is_any_alive = is_any_alive
         self._clock = clock
         self._seen_s = float("-inf")
 
     def __call__(self) -> bool:
-        """Return it."""
-        if self._are_there():
+        """Return whether any may read now."""
+        if self._is_any_alive():
             self._seen_s = self._clock()
         return self._clock() - self._seen_s < _LINGER_S
 

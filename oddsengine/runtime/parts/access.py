@@ -66,7 +66,7 @@ def sign_in_part(sign_in: SignInApi) -> ReloadedPart:
     return ReloadedPart(frozenset({"auth"}), applying(lambda settings: sign_in.use(settings.auth.oidc)))
 
 
-def without_strangers(settings: Settings, key: str, host: str) -> Settings:
+def without_anonymous(settings: Settings, key: str, host: str) -> Settings:
     """Return settings that reject clients without a token if other machines can connect and no role is configured for them.
 
     Args:
@@ -86,13 +86,13 @@ def access_part(admission: Admission, key: str = "", host: str = "") -> Reloaded
 
     Args:
         admission: admits the requests.
-        key: see `without_strangers`; empty for a gateway.
+        key: see `without_anonymous`; empty for a gateway.
         host: likewise.
     """
 
     async def prepare(settings: Settings) -> Callable[[], None]:
         if key:
-            settings = without_strangers(settings, key, host)
+            settings = without_anonymous(settings, key, host)
         try:
             authenticator = build_authenticator(settings)
         except UnusableKey as error:

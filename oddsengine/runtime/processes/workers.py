@@ -83,8 +83,8 @@ class Worker:
         self.process = process
         self.channel = channel
         self.started_s = now_s
-        self.heard_s = now_s
-        self.was_heard = False
+        self.last_heartbeat_s = now_s
+        self.has_sent_heartbeat = False
         self.ready = asyncio.Event()
         self.samples: list[Sample] = []
         self.answers: dict[int, asyncio.Future[None]] = {}
@@ -96,7 +96,7 @@ class Worker:
         """Return how long the worker may be silent now, if it may be for `timeout_s` while it serves."""
         if self.leaving:
             return max(_DRAIN_TIMEOUT_S, timeout_s)
-        return timeout_s if self.was_heard else max(_START_TIMEOUT_S, timeout_s)
+        return timeout_s if self.has_sent_heartbeat else max(_START_TIMEOUT_S, timeout_s)
 
 
 class Workers:
@@ -162,7 +162,7 @@ class Workers:
         loop = asyncio.get_running_loop()
         waiting: list[asyncio.Future[None]] = []
         for worker in self._workers:
-            if worker.was_heard:
+            if worker.has_sent_heartbeat:
                 worker.answers[request] = answer = loop.create_future()
                 waiting.append(answer)
                 worker.channel.send(SendSamples(request))
@@ -299,7 +299,7 @@ class Workers:
         while (message := await worker.channel.receive()) is not None:
             match message:
                 case Alive():
-                    worker.heard_s, worker.was_heard = asyncio.get_running_loop().time(), True
+                    worker.last_heartbeat_s, worker.has_sent_heartbeat = asyncio.get_running_loop().time(), True
                     if message.is_ready:
                         self._was_ready = True
                         worker.ready.set()
@@ -314,7 +314,7 @@ class Workers:
                     collecting.add_done_callback(self._collecting.discard)
                 case _:
                     pass
-        worker.heard_s, worker.leaving = asyncio.get_running_loop().time(), True
+        worker.last_heartbeat_s, worker.leaving = asyncio.get_running_loop().time(), True
 
     async def _answer(self, worker: Worker, request: int) -> None:
         worker.channel.send(AllSamples(pack(request, await self.samples())))
@@ -327,10 +327,10 @@ class Workers:
             await asyncio.sleep(_CHECK_S)
             now_s = loop.time()
             # Where this process was suspended itself, the worker gets that time too.
-            worker.heard_s += max(0.0, now_s - checked_s - 2 * _CHECK_S)
+            worker.last_heartbeat_s += max(0.0, now_s - checked_s - 2 * _CHECK_S)
             checked_s = now_s
             limit_s = worker.limit_s(self._timeout_s)
-            if now_s - worker.heard_s > limit_s:
+            if now_s - worker.last_heartbeat_s > limit_s:
                 worker.frozen = True
                 _log.error("worker frozen, replacing it", worker=worker.number, pid=worker.process.pid, silent_s=limit_s)
                 with contextlib.suppress(ProcessLookupError):

@@ -18,9 +18,9 @@ from oddsengine.runtime.replay_commands import RecordedCommands
 from oddsengine.runtime.repricing.timeline import (
     RECORD_KINDS,
     Row,
+    RowKind,
     Timeline,
     Unknown,
-    What,
     change_row,
     last_of_each,
     moment,
@@ -94,7 +94,7 @@ class UnreadableRow(HistoryError):
 
     def __init__(self, row: Row) -> None:
         self.row = row
-        where = f"{row.what.name.lower()} at {row.epoch}-{row.seq} of shard {row.shard}"
+        where = f"{row.kind.name.lower()} at {row.epoch}-{row.seq} of shard {row.shard}"
         super().__init__(f"the history can't be read: {where}: run `oddsengine history verify`")
 
 
@@ -170,12 +170,12 @@ class ArchivedOffer:
         moments: list[Row] = []
         query = "SELECT shard, after_ms, known_ms FROM gaps WHERE shard >= 0 AND after_ms < $1 AND coalesce(known_ms, $1) > $2"
         for shard, after_ms, known_ms in await connection.fetch(query, self._until_ms, self._since_ms):
-            moments.append(moment(after_ms, shard, What.LOST))
+            moments.append(moment(after_ms, shard, RowKind.LOST))
             if known_ms is not None:
-                moments.append(moment(known_ms, shard, What.KNOWN))
+                moments.append(moment(known_ms, shard, RowKind.KNOWN))
         for shard, at_ms, next_ms in await connection.fetch(_SILENCES, day_ms, self._until_ms, self._stale_ms):
-            moments.append(moment(at_ms + self._stale_ms, shard, What.SILENT))
-            moments.append(moment(next_ms, shard, What.HEARD))
+            moments.append(moment(at_ms + self._stale_ms, shard, RowKind.SILENT))
+            moments.append(moment(next_ms, shard, RowKind.HEARD))
         return sorted(moments)
 
     async def results(self, markets: Sequence[MarketId]) -> AsyncIterator[Observation]:

@@ -25,7 +25,7 @@ _decode_record: Final = msgspec.msgpack.Decoder(MarketRecord).decode
 _decode_profiles: Final = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 
 
-class What(IntEnum):
+class RowKind(IntEnum):
     """The content of a row or a moment, in the order in which those of one time are taken."""
 
     #: the shard's stream is not silent any more
@@ -43,9 +43,9 @@ class What(IntEnum):
 
 
 _OF_RECORDS: Final = {
-    RecordKind.PROFILES: What.PROFILES,
-    RecordKind.MARKET: What.MARKET,
-    RecordKind.MARKET_LEFT: What.MARKET_LEFT,
+    RecordKind.PROFILES: RowKind.PROFILES,
+    RecordKind.MARKET: RowKind.MARKET,
+    RecordKind.MARKET_LEFT: RowKind.MARKET_LEFT,
 }
 #: The kinds of records that a timeline is made of.
 RECORD_KINDS: Final = tuple(map(int, _OF_RECORDS))
@@ -61,7 +61,7 @@ class Row(NamedTuple):
     shard: int
     epoch: int
     seq: int
-    what: What
+    kind: RowKind
     number: int
     body: bytes = b""
 
@@ -75,7 +75,7 @@ class Unknown(NamedTuple):
 
 def change_row(at_ms: int, shard: int, epoch: int, seq: int, ordinal: int, change: bytes) -> Row:
     """Return a row of `changes`."""
-    return Row(at_ms, False, shard, epoch, seq, What.CHANGE, ordinal, change)
+    return Row(at_ms, False, shard, epoch, seq, RowKind.CHANGE, ordinal, change)
 
 
 def record_row(at_ms: int, shard: int, epoch: int, seq: int, kind: int, number: int, body: bytes) -> Row:
@@ -84,9 +84,9 @@ def record_row(at_ms: int, shard: int, epoch: int, seq: int, kind: int, number: 
     return Row(at_ms, False, shard, epoch, seq, _OF_RECORDS[RecordKind(kind)], number, body)
 
 
-def moment(at_ms: int, shard: int, what: What) -> Row:
+def moment(at_ms: int, shard: int, kind: RowKind) -> Row:
     """Return a moment: of those that end something before the rows of its time, else after them."""
-    return Row(at_ms, what is not What.HEARD, shard, _LAST if what is not What.HEARD else -1, 0, what, 0)
+    return Row(at_ms, kind is not RowKind.HEARD, shard, _LAST if kind is not RowKind.HEARD else -1, 0, kind, 0)
 
 
 class _Shard:
@@ -125,25 +125,25 @@ class Timeline:
         if shard is None:
             shard = self._shards[row.shard] = _Shard()
         at_ms = row.at_ms
-        match row.what:
-            case What.PROFILES:
+        match row.kind:
+            case RowKind.PROFILES:
                 shard.profiles = _decode_profiles(row.body)
                 self.is_known = True
-            case What.CHANGE | What.MARKET:
-                record = record_in(row.body) if row.what is What.CHANGE else _decode_record(row.body)
+            case RowKind.CHANGE | RowKind.MARKET:
+                record = record_in(row.body) if row.kind is RowKind.CHANGE else _decode_record(row.body)
                 shard.markets[record.id] = record
                 yield shard.seen(at_ms, record.id)
-            case What.MARKET_LEFT:
+            case RowKind.MARKET_LEFT:
                 market = MarketId(row.body.decode())
                 shard.markets.pop(market, None)
                 yield shard.seen(at_ms, market)
-            case What.SILENT | What.HEARD:
-                shard.is_silent = row.what is What.SILENT
+            case RowKind.SILENT | RowKind.HEARD:
+                shard.is_silent = row.kind is RowKind.SILENT
                 for market in shard.markets:
                     yield shard.seen(at_ms, market)
-            case What.LOST | What.KNOWN:
+            case RowKind.LOST | RowKind.KNOWN:
                 before = bool(self._lost)
-                (self._lost.add if row.what is What.LOST else self._lost.discard)(row.shard)
+                (self._lost.add if row.kind is RowKind.LOST else self._lost.discard)(row.shard)
                 if bool(self._lost) != before:
                     yield Unknown(at_ms, is_over=before)
 
@@ -152,7 +152,7 @@ def last_of_each(rows: Iterable[tuple[int, Row]]) -> list[Row]:
     """Return of changes and records, each with its key, the last of each market and of each shard's profiles, in their order."""
     last: dict[tuple[int, int, bool], Row] = {}
     for key, row in rows:
-        of = (row.shard, key, row.what is What.PROFILES)
+        of = (row.shard, key, row.kind is RowKind.PROFILES)
         if of not in last or last[of] < row:
             last[of] = row
     return sorted(last.values())

@@ -355,8 +355,8 @@ class Matcher:
                 before, described = known.identity, known.profile.event
                 if before is None or before.placement != placement or not matches_alike(before.event, described):
                     identities[event] = Identity(without_progress(described), placement, orders[event], now_ms)
-        doubts = {pair.event: PossibleMatch(pair.candidate, pair.score, pair.reason) for pair in unsettled}
-        possible = {event: doubts.get(event) for event in nodes if doubts.get(event) != self._possible.get(event)}
+        in_doubt = {pair.event: PossibleMatch(pair.candidate, pair.score, pair.reason) for pair in unsettled}
+        possible = {event: in_doubt.get(event) for event in nodes if in_doubt.get(event) != self._possible.get(event)}
         return Decisions(identities, possible)
 
     def _node(self, event: EventId, order: int) -> Node:

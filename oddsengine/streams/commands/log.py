@@ -95,8 +95,8 @@ class CommandLog:
 
     def __init__(self, redis: Redis, namespace: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        #: when the server last said its time, by our clock, and what it said; None while it is not known
-        self._said: tuple[float, int] | None = None
+        #: when the server last sent its time, by our clock, and that time; None while it is not known
+        self._server_time: tuple[float, int] | None = None
         #: the newest time in the log, as far as this process knows
         self._newest_ms: int | None = None
         #: the table as it was last read: encoded -> command
@@ -136,13 +136,13 @@ class CommandLog:
         Raises:
             RedisError, OSError: if it has to be asked and does not answer.
         """
-        said = self._said
-        if said is None or self._clock() - said[0] > _TIME_KNOWN_S:
-            self._said = None
+        known = self._server_time
+        if known is None or self._clock() - known[0] > _TIME_KNOWN_S:
+            self._server_time = None
             reply: Any = await self._write(keys=[self._keys.log, self._keys.table], args=[])
             # What it took to arrive is not added: in doubt it is earlier, and what a person has commanded holds.
-            said = self._said = self._clock(), int(reply[1])
-        return said[1] + int((self._clock() - said[0]) * 1000)
+            known = self._server_time = self._clock(), int(reply[1])
+        return known[1] + int((self._clock() - known[0]) * 1000)
 
     async def last_seq(self) -> int:
         """Return the number of the log's last entry, 0 if there is none."""

@@ -119,22 +119,22 @@ class IdentityProgress:
         elif stored.at < log:
             # The table was lost, and somebody has begun another one.
             self._lose(ORIGIN)
-        identities, doubts = stored.decisions.identities, stored.decisions.possible
+        identities, stored_possible = stored.decisions.identities, stored.decisions.possible
         lost = (
             {} if self._left is None else {key: each for key, each in decided.items() if self._is_lost(each, identities.get(key))}
         )
-        lost_doubts = {} if self._left is None else {key: each for key, each in possible.items() if key not in doubts}
+        lost_possible = {} if self._left is None else {key: each for key, each in possible.items() if key not in stored_possible}
         taken = {key: each for key, each in identities.items() if key not in lost and each != decided.get(key)}
-        taken_doubts = {key: each for key, each in doubts.items() if each != possible.get(key)}
+        taken_possible = {key: each for key, each in stored_possible.items() if each != possible.get(key)}
         for key in decided.keys() - identities.keys() - lost.keys():
             taken[key] = None
-        for key in possible.keys() - doubts.keys() - lost_doubts.keys():
-            taken_doubts[key] = None
+        for key in possible.keys() - stored_possible.keys() - lost_possible.keys():
+            taken_possible[key] = None
         restoration = None
         if lost or stored.at < max(self.at, log):
             epoch = max(now_ms, self.at.epoch + 1, stored.at.epoch + 1, log.epoch + 1)
-            restoration = Write(stored.at, Position(epoch, 0), Decisions({**lost}, {**lost_doubts}), stored.at, reloads=True)
-        return Reading(Decisions(taken, taken_doubts, stored.decisions.obeyed), restoration)
+            restoration = Write(stored.at, Position(epoch, 0), Decisions({**lost}, {**lost_possible}), stored.at, reloads=True)
+        return Reading(Decisions(taken, taken_possible, stored.decisions.obeyed), restoration)
 
     def _is_lost(self, known: Identity, stored: Identity | None) -> bool:
         """Check whether what we know of an event holds against the table: what was published first does."""

@@ -178,10 +178,10 @@ class IngestReader:
             if self._clock() - self._last_read_s <= self._silent_after_s:
                 return True
             # It may have been replaced by a shorter one, which has no next entry.
-            goes_on = (await read_top(self._redis, self._keys.stream)) >= parse_stream_id(self._at)
-            if not goes_on:
+            continues = (await read_top(self._redis, self._keys.stream)) >= parse_stream_id(self._at)
+            if not continues:
                 self._intake.forget_position()
-            return goes_on
+            return continues
         for stream_id, fields in entries:
             was_current = self._intake.is_current
             try:

@@ -105,7 +105,7 @@ class LeaseKeeper:
         #: set to end a pause: something has changed that others should know
         self.changed = asyncio.Event()
         self._stepped = asyncio.Event()
-        self._looks = 0
+        self._observations = 0
 
     @property
     def is_settled(self) -> bool:
@@ -145,7 +145,7 @@ class LeaseKeeper:
         if self._has_left:
             return False
         self.state.observe(sent_s, self._clock(), value, table)
-        self._looks += 1
+        self._observations += 1
         return True
 
     def decide(self, local: Local) -> Decision:
@@ -190,8 +190,8 @@ class LeaseKeeper:
         """
         self.changed.set()
         # The last look may be from before somebody has joined, and one may be on its way.
-        enough = self._looks + 2
-        while owns() and self.lease.is_held() and (self._looks < enough or self.others()):
+        enough = self._observations + 2
+        while owns() and self.lease.is_held() and (self._observations < enough or self.others()):
             self._stepped.clear()
             await self._stepped.wait()
 

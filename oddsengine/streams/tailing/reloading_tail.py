@@ -100,7 +100,7 @@ class ReloadingTail:
             return []
         self._broken = None
         self.position = found.resumes
-        self._tail.go_on_after(found.resumes)
+        self._tail.resume_after(found.resumes)
         return found
 
     async def load(self) -> LoadedShard | None:

@@ -75,11 +75,11 @@ class ShardTail:
         #: the end of a stream of an earlier epoch, when it was last looked at
         self._behind: Position | None = None
 
-    def go_on_with(self, position: Position) -> None:
+    def resume_with(self, position: Position) -> None:
         """Read on with an entry that does not follow the last one."""
         self._next = position
 
-    def go_on_after(self, position: Position) -> None:
+    def resume_after(self, position: Position) -> None:
         """Read on after a position, whatever was read before."""
         self.last, self._next = Link(position, b""), None
 

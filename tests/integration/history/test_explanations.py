@@ -70,7 +70,7 @@ async def until_noted(database: Database, count: int) -> None:
 async def test_the_steps_lead_to_the_price_of_then(
     tmp_path: Path, database: Database, redis_server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "_LOOK_S", 0.02)
+    monkeypatch.setattr(recorder, "_CHECK_S", 0.02)
     monkeypatch.setattr(recorder, "EVERY_S", 1.5)
     key = KeySettings(algorithm="HS256", file=write_key(tmp_path / "secret", SECRET))
     profiles = {"default": Profile(book_sum=1.05), "gold": Profile(book_sum=1.2)}

@@ -36,7 +36,7 @@ _VALUES: Final = {"from": "2026-01-01T00:00:00Z"}
 
 async def record() -> None:
     """Ask everything, and write what is answered."""
-    recorder._LOOK_S = recorder.EVERY_S = 0.02  # type: ignore[misc]
+    recorder._CHECK_S = recorder.EVERY_S = 0.02  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as folder:
         key = write_key(Path(folder) / "key", SECRET)
         settings = quick_settings(auth=AuthSettings(keys=(KeySettings(algorithm="HS256", file=key),)))

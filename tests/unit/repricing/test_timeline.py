@@ -1,4 +1,4 @@
-"""What the rows of a history say, and what they don't: silence, and entries that are missing."""
+"""RowKind the rows of a history say, and what they don't: silence, and entries that are missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from oddsengine.domain.changes import MarketIdentity, MarketRecord, MarketState, SelectionRecord
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.history.rows.tables import RecordKind
-from oddsengine.runtime.repricing.timeline import Row, Timeline, Unknown, What, change_row, last_of_each, moment, record_row
+from oddsengine.runtime.repricing.timeline import Row, RowKind, Timeline, Unknown, change_row, last_of_each, moment, record_row
 
 if TYPE_CHECKING:
     from oddsengine.repricing.views import Observation
@@ -57,13 +57,13 @@ def test_changes_and_records_of_one_position_say_the_same_and_removals_end_it() 
 
 
 def test_a_silent_shard_is_shown_suspended_until_its_next_entry() -> None:
-    silence = (moment(3010, 0, What.SILENT), moment(5000, 0, What.HEARD))
+    silence = (moment(3010, 0, RowKind.SILENT), moment(5000, 0, RowKind.HEARD))
     expected = [(10, 2000), (3010, "stale"), (5000, 2000), (5000, 2100)]
     assert expected == told(PROFILES, change(10, 1, 2000), *silence, change(5000, 2, 2100))
 
 
 def test_nothing_is_known_while_entries_of_any_shard_are_missing() -> None:
-    gaps = (moment(10, 0, What.LOST), moment(20, 1, What.LOST), moment(30, 0, What.KNOWN), moment(40, 1, What.KNOWN))
+    gaps = (moment(10, 0, RowKind.LOST), moment(20, 1, RowKind.LOST), moment(30, 0, RowKind.KNOWN), moment(40, 1, RowKind.KNOWN))
     assert [(10, 2000), (10, "unknown"), (40, "known")] == told(PROFILES, change(10, 1, 2000), *gaps)
 
 

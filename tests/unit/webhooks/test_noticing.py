@@ -29,35 +29,35 @@ def a_status(state: str) -> list[dict[str, Any]]:
 
 def test_a_feed_is_down_once_it_was_so_for_a_moment_and_up_at_once() -> None:
     floor = FloorWatch({}, 0)
-    assert [None] == types(floor.look_at_feeds(a_status("live"), 0))
-    assert [] == types(floor.look_at_feeds(a_status("backoff"), 5000))
-    assert [] == types(floor.look_at_feeds(a_status("live"), 5500)), "it was back soon"
-    assert [] == types(floor.look_at_feeds(a_status("backoff"), 6000))
-    assert ["feed.down"] == types(floor.look_at_feeds(a_status("backoff"), 7000))
-    assert [] == types(floor.look_at_feeds(a_status("backoff"), 9000)), "told once"
-    assert ["feed.up"] == types(floor.look_at_feeds(a_status("live"), 9500))
+    assert [None] == types(floor.check_feeds(a_status("live"), 0))
+    assert [] == types(floor.check_feeds(a_status("backoff"), 5000))
+    assert [] == types(floor.check_feeds(a_status("live"), 5500)), "it was back soon"
+    assert [] == types(floor.check_feeds(a_status("backoff"), 6000))
+    assert ["feed.down"] == types(floor.check_feeds(a_status("backoff"), 7000))
+    assert [] == types(floor.check_feeds(a_status("backoff"), 9000)), "told once"
+    assert ["feed.up"] == types(floor.check_feeds(a_status("live"), 9500))
 
 
 def test_a_feed_that_connects_at_a_start_is_not_down() -> None:
     floor = FloorWatch({"feed:a": "up"}, 0)
-    assert [] == types(floor.look_at_feeds(a_status("connecting"), 0))
-    assert [] == types(floor.look_at_feeds(a_status("connecting"), 19_000))
-    assert ["feed.down"] == types(floor.look_at_feeds(a_status("connecting"), 20_000))
+    assert [] == types(floor.check_feeds(a_status("connecting"), 0))
+    assert [] == types(floor.check_feeds(a_status("connecting"), 19_000))
+    assert ["feed.down"] == types(floor.check_feeds(a_status("connecting"), 20_000))
 
 
 def test_a_feed_that_went_down_unwatched_is_told_when_it_is_watched_again() -> None:
     floor = FloorWatch({"feed:a": "down"}, 0)
-    assert ["feed.up"] == types(floor.look_at_feeds(a_status("live"), 0))
+    assert ["feed.up"] == types(floor.check_feeds(a_status("live"), 0))
 
 
 def test_a_doubtful_pair_is_told_once_and_forgotten_when_it_is_settled() -> None:
     pair = {"events": [{"id": "b.1"}, {"id": "a.1"}], "score": 0.7}
     floor = FloorWatch({}, 0)
-    assert ["pair.doubtful"] == types(floor.look_at_pairs([pair], 0))
-    assert [] == types(floor.look_at_pairs([pair], 1))
-    assert [] == types(floor.look_at_pairs([], 2)), "its events may not be described yet"
-    assert [None] == types(floor.look_at_pairs([], 700_000))
-    assert ["pair.doubtful"] == types(floor.look_at_pairs([pair], 700_001))
+    assert ["pair.doubtful"] == types(floor.check_pairs([pair], 0))
+    assert [] == types(floor.check_pairs([pair], 1))
+    assert [] == types(floor.check_pairs([], 2)), "its events may not be described yet"
+    assert [None] == types(floor.check_pairs([], 700_000))
+    assert ["pair.doubtful"] == types(floor.check_pairs([pair], 700_001))
 
 
 def test_many_suspensions_within_the_window_are_one_event() -> None:

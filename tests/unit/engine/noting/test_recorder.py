@@ -117,7 +117,7 @@ def test_what_stops_taking_bets_comes_first_and_the_rest_waits() -> None:
 
 
 async def test_a_market_that_cannot_be_explained_keeps_no_other_one_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "_LOOK_S", 0.0)
+    monkeypatch.setattr(recorder, "_CHECK_S", 0.0)
     world = World()
     for number in range(3):
         world.quote(number, 2.0)
