@@ -22,7 +22,12 @@ except ImportError:  # in place
 
 _FOLDER = "oddsengine/common/speedups"
 #: The modules, and their sources.
-_MODULES = {"_speedups": ["native/*.c"], "_solvers": ["solving/*.c"], "_books": ["books/*.c", "native/objects.c"]}
+_MODULES = {
+    "_speedups": ["native/*.c"],
+    "_solvers": ["solving/*.c"],
+    "_books": ["books/*.c", "native/objects.c"],
+    "_pricing": ["pricing/*.c", "native/objects.c", "solving/numbers.c"],
+}
 # Products and sums are rounded one by one, as Python does.
 _FLAGS = ["-O2", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-shared", "-Wall", "-Wextra"]
 

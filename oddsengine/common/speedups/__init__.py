@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from oddsengine.common.speedups.interface import Books, Helper, Solvers
+    from oddsengine.common.speedups.interface import Books, Helper, Pricing, Solvers
 
 #: The interfaces that the callers are written for: a module that an earlier version has built is not used.
-INTERFACES: Final = {"_speedups": 1, "_solvers": 2, "_books": 1}
+INTERFACES: Final = {"_speedups": 1, "_solvers": 2, "_books": 1, "_pricing": 1}
 
 
 def find_module(name: str) -> Any:
@@ -35,3 +35,5 @@ helper: Helper | None = find_module("_speedups")
 solvers: Solvers | None = find_module("_solvers")
 #: the loop over the order books of a message
 books: Books | None = find_module("_books")
+#: the steps from best offers to prices
+pricing: Pricing | None = find_module("_pricing")

@@ -1,4 +1,4 @@
-"""The interfaces of the modules in C; `native`, `solving` and `books` describe each function in full."""
+"""The interfaces of the modules in C; `native`, `solving`, `books` and `pricing` describe each function in full."""
 
 from __future__ import annotations
 
@@ -89,4 +89,26 @@ class Books(Protocol):
 
     def apply(self, books: dict[str, Any], changes: list[Any], traded_ms: int, new_book: Callable[[], Any], /) -> int:
         """Apply changes to the books of their selections; return how many may have moved what a price follows from."""
+        ...
+
+
+class Pricing(Protocol):
+    """The steps from best offers to prices. What it reads and writes of objects are slots of their classes."""
+
+    def changed_books(self, books: list[Any], versions: list[int], /) -> list[int]:
+        """Return the indices of the books that have changed since their versions were noted, and note them."""
+        ...
+
+    def imply_singly(self, group: Any, indices: list[int], max_spread: float, min_size: float, /) -> bool:
+        """Update the probabilities of selections from their own books; return whether one or its bounds have changed."""
+        ...
+
+    def common_factor(self, group: Any, /) -> Any:
+        """Return the factor by which all probabilities are clearly within their bounds; NotImplemented leaves it to Python."""
+        ...
+
+    def update_independent(
+        self, book: Any, inverses: list[float | None], scale: float, moved: Sequence[int], changed: set[int], /
+    ) -> None:
+        """Price what moved in the profiles that price each selection independently, and add the indices of what changed."""
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from oddsengine.common import speedups
 from oddsengine.pricing.market.quoting import quote_book
 from oddsengine.pricing.market.rounding import Rounder, round_book, rounder, with_fixed
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 #: Ranges are narrowed by this share of their ends, so that no rounding error inside them can reach another price.
 _INSET: Final = 1e-12
-_EMPTY_RANGE: Final = (inf, -inf)
 
 
 class IncrementalBook:
@@ -43,7 +43,9 @@ class IncrementalBook:
         "_own_ceilings",
         "_own_floors",
         "_profiles",
-        "_ranges",
+        "_range_highs",
+        "_range_lows",
+        "_roundings",
         "_size",
         "_winners",
         "is_joint",
@@ -63,6 +65,12 @@ class IncrementalBook:
             for number, profile in enumerate(profiles)
             if profile.prices_independently
         ]
+        #: the same for the loop in C
+        self._roundings = [
+            (number, profile.book_sum, profile.min_odds, profile.max_odds, profile.ladder_ticks.ticks)
+            for number, profile in enumerate(profiles)
+            if profile.prices_independently
+        ]
         self._joint = [number for number, profile in enumerate(profiles) if not profile.prices_independently]
         #: whether some price does not follow from the selection's own fair odds alone
         self.is_joint = bool(self._joint)
@@ -73,7 +81,8 @@ class IncrementalBook:
         #: whether no price has further steps to go
         self.settled = True
         #: the fair odds between which a selection's prices stay; empty at first, so that everything is priced
-        self._ranges = [_EMPTY_RANGE] * size
+        self._range_lows = [inf] * size
+        self._range_highs = [-inf] * size
         #: the same for each of these profiles by itself, by selection
         self._own_floors = [[inf] * len(self._independent) for _ in range(size)]
         self._own_ceilings = [[-inf] * len(self._independent) for _ in range(size)]
@@ -101,7 +110,8 @@ class IncrementalBook:
         """
         changed: set[int] = set()
         if self._independent:
-            self._update_independent(inverses, 1.0 / factor, moved, changed)
+            update = IncrementalBook.update_independent if speedups.pricing is None else speedups.pricing.update_independent
+            update(self, inverses, 1.0 / factor, moved, changed)
         if self._joint:
             self._update_joint(inverses, factor, lows, changed, fresh=fresh)
         return changed
@@ -128,31 +138,29 @@ class IncrementalBook:
             for index, price in enumerate(rounded.prices):
                 self._set(number, index, price, changed)
 
-    def _update_independent(self, inverses: list[float | None], scale: float, moved: Sequence[int], changed: set[int]) -> None:
-        floors, ceilings = self._floors, self._ceilings
+    def update_independent(self, inverses: list[float | None], scale: float, moved: Sequence[int], changed: set[int]) -> None:
+        """Price what moved in the profiles that price each selection independently. Add the indices of what changed."""
+        floors, ceilings, lows, highs = self._floors, self._ceilings, self._range_lows, self._range_highs
         for index in moved:
             inverse = inverses[index]
-            low, high = self._ranges[index]
-            if inverse is not None and low <= scale * inverse < high:
+            if inverse is not None and lows[index] <= scale * inverse < highs[index]:
                 # Moved, but not to another price: the common case, without a search in the ladder.
-                floors[index], ceilings[index] = low / inverse, high / inverse
+                floors[index], ceilings[index] = lows[index] / inverse, highs[index] / inverse
             else:
                 floors[index] = inf
         if max(floors) <= scale < min(ceilings):
             return
-        for index in range(self._size):
+        for index, inverse in enumerate(inverses):
             if floors[index] <= scale < ceilings[index]:
                 continue
-            inverse = inverses[index]
-            low, high = (-inf, inf) if inverse is None else self._price_independent(index, scale * inverse, changed)
             if inverse is None:
                 for number, _, _ in self._independent:
                     self._set(number, index, None, changed)
-                self._ranges[index] = _EMPTY_RANGE
+                lows[index], highs[index] = inf, -inf
                 self._own_floors[index] = [inf] * len(self._independent)
-                floors[index], ceilings[index] = low, high
+                floors[index], ceilings[index] = -inf, inf
             else:
-                self._ranges[index] = (low, high)
+                low, high = lows[index], highs[index] = self._price_independent(index, scale * inverse, changed)
                 floors[index], ceilings[index] = low / inverse, high / inverse
 
     def _price_independent(self, index: int, fair_odds: float, changed: set[int]) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from math import fsum, inf
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from oddsengine.common import speedups
 from oddsengine.domain.offered_market import MIN_FAIR_MOVE
 from oddsengine.pricing.market.incremental_book import IncrementalBook
 from oddsengine.pricing.market.quoting import with_pooled
@@ -141,11 +142,8 @@ class PricedGroup:
         Args:
             now_ms: Unix milliseconds, for the ages of last trades.
         """
-        versions, before = [*map(self._version_of, self._versioned)], self._versions
-        indices: list[int] = []
-        if versions != before:
-            indices = [index for index, version in enumerate(versions) if version != before[index]]
-            self._versions = versions
+        indices = self._changed_books()
+        if indices:
             # What was refused has not been looked at: its updates count with the next ones.
             self.updated = indices if self.refusal is None else sorted({*self.updated, *indices})
         elif self.factor is not None and now_ms < self.expires_ms:
@@ -160,17 +158,29 @@ class PricedGroup:
             self._fit()
         return self.refusal
 
+    def _changed_books(self) -> list[int]:
+        """Return the indices of the books that have changed since the last call."""
+        if speedups.pricing is not None and not self._is_joint and not self.inputs.limits.min_depth:
+            return speedups.pricing.changed_books(self._versioned, self._versions)
+        versions, before = [*map(self._version_of, self._versioned)], self._versions
+        if versions == before:
+            return []
+        self._versions = versions
+        return [index for index, version in enumerate(versions) if version != before[index]]
+
     def _imply_singly(self, indices: list[int]) -> bool:
         """Update the probabilities of selections from their own books. Return whether one or its bounds have changed."""
+        limits = self.inputs.limits
+        if speedups.pricing is not None and not limits.min_depth:
+            return speedups.pricing.imply_singly(self, indices, limits.max_spread, limits.min_size)
         has_moved = False
-        books, limits, best_offers = self._versioned, self.inputs.limits, self._best_offers
+        books, best_offers = self._versioned, self._best_offers
         for index in indices:
             best = back, lay = books[index].best()
             if limits.min_depth:
                 answer = implied_by_exchange(books[index], limits)
                 probability = None if answer is None else answer.probability
             elif best == best_offers[index]:
-                # Only the best offers count: 2 us less for most updates.
                 continue
             else:
                 probability = fair_from_offers(back, lay, limits)
@@ -223,19 +233,23 @@ class PricedGroup:
         """
         winners = self.winners
         if None in self.probabilities:
-            return 1.0 if sum(self._floors) <= winners <= sum(self._ceilings) else None
+            return 1.0 if fsum(self._floors) <= winners <= fsum(self._ceilings) else None
         total = fsum(self._floors)
         if not COHERENT[0] * winners <= total <= COHERENT[1] * winners:
             return None
         factor = winners / total
         return factor if max(self._min_factors) <= factor <= min(self._max_factors) else None
 
+    def _common_factor(self) -> float | None:
+        found = NotImplemented if speedups.pricing is None else speedups.pricing.common_factor(self)
+        return self._is_within() if found is NotImplemented else found
+
     def _fit(self) -> None:
         self.fitted = None
         if self._is_joint and self.refusal is not None:
             self.factor = None
         else:
-            self.factor = self._is_within()
+            self.factor = self._common_factor()
             if self.factor is None:
                 found = fit(self.probabilities, self.lows, self.highs, self.winners)
                 self.factor, self.fitted = (None, None) if found is None else found

@@ -88,7 +88,7 @@ def fair_from_offers(back: PriceSize | None, lay: PriceSize | None, limits: Exch
     back_price, back_size = back
     lay_price, lay_size = lay
     # A crossed book (lay under back) is stale or only half applied.
-    if not back_price <= lay_price <= back_price * (1.0 + limits.max_spread):
+    if not 0.0 < back_price <= lay_price <= back_price * (1.0 + limits.max_spread):
         return None
     if back_size < limits.min_size or lay_size < limits.min_size:
         return None

@@ -3,6 +3,7 @@
  * It does what `SelectionBook.apply` does, which is used where this module was not built; the tests compare the two. Objects are read
  * through the slots of their classes.
  */
+#include "../native/modules.h"
 #include "../native/objects.h"
 
 #include <math.h>
@@ -164,7 +165,7 @@ static PyObject *apply(PyObject *module, PyObject *const *arguments, Py_ssize_t 
 }
 
 static PyMethodDef methods[] = {
-    {"apply", (PyCFunction)(void (*)(void))apply, METH_FASTCALL, apply_doc},
+    FUNCTION(apply),
     {NULL, NULL, 0, NULL},
 };
 
@@ -182,7 +183,5 @@ PyMODINIT_FUNC PyInit__books(void)
     unknown[1] = PyFloat_FromDouble(INFINITY);
     one = PyLong_FromLong(1);
     if (!unknown[0] || !unknown[1] || !one) return NULL;
-    PyObject *module = PyModule_Create(&definition);
-    if (module && PyModule_AddIntConstant(module, "INTERFACE", INTERFACE)) Py_CLEAR(module);
-    return module;
+    return make_module(&definition, INTERFACE);
 }

@@ -5,16 +5,17 @@
  * A function returns None where the caller has to do it in Python.
  */
 #include "loops.h"
+#include "modules.h"
 
 /* `oddsengine.common.speedups` expects this one. */
 #define INTERFACE 1
 
 static PyMethodDef methods[] = {
-    {"take_over", (PyCFunction)(void (*)(void))take_over, METH_FASTCALL, take_over_doc},
-    {"touch", (PyCFunction)(void (*)(void))touch, METH_FASTCALL, touch_doc},
-    {"keep_versions", (PyCFunction)(void (*)(void))keep_versions, METH_FASTCALL, keep_versions_doc},
-    {"covers", (PyCFunction)(void (*)(void))covers, METH_FASTCALL, covers_doc},
-    {"frames", (PyCFunction)(void (*)(void))frames, METH_FASTCALL, frames_doc},
+    FUNCTION(take_over),
+    FUNCTION(touch),
+    FUNCTION(keep_versions),
+    FUNCTION(covers),
+    FUNCTION(frames),
     {"coalesce", coalesce, METH_O, coalesce_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -30,7 +31,5 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__speedups(void)
 {
     if (PyType_Ready(&PayloadsType)) return NULL;
-    PyObject *module = PyModule_Create(&definition);
-    if (module && PyModule_AddIntConstant(module, "INTERFACE", INTERFACE)) Py_CLEAR(module);
-    return module;
+    return make_module(&definition, INTERFACE);
 }

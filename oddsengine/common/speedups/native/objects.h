@@ -6,7 +6,7 @@
 #include <Python.h>
 #include <stdint.h>
 
-#define MAX_SLOTS 8
+#define MAX_SLOTS 12
 
 /* Where the instances of a class have their slots. There is one such class for each use. */
 struct layout {

@@ -6,6 +6,8 @@
  */
 #include "numbers.h"
 
+#include "../native/modules.h"
+
 #include <float.h>
 #include <math.h>
 
@@ -216,11 +218,11 @@ static PyObject *shin_apply(PyObject *module, PyObject *const *arguments, Py_ssi
 /* ----------------------------------------------------------------------------------------------------------------------- */
 
 static PyMethodDef methods[] = {
-    {"power", (PyCFunction)(void (*)(void))power, METH_FASTCALL, power_doc},
-    {"odds_ratio", (PyCFunction)(void (*)(void))odds_ratio, METH_FASTCALL, odds_ratio_doc},
-    {"shin_remove", (PyCFunction)(void (*)(void))shin_remove, METH_FASTCALL, shin_remove_doc},
-    {"shin_apply", (PyCFunction)(void (*)(void))shin_apply, METH_FASTCALL, shin_apply_doc},
-    {"fit", (PyCFunction)(void (*)(void))fit, METH_FASTCALL, fit_doc},
+    FUNCTION(power),
+    FUNCTION(odds_ratio),
+    FUNCTION(shin_remove),
+    FUNCTION(shin_apply),
+    FUNCTION(fit),
     {NULL, NULL, 0, NULL},
 };
 
@@ -234,7 +236,5 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__solvers(void)
 {
-    PyObject *module = PyModule_Create(&definition);
-    if (module && PyModule_AddIntConstant(module, "INTERFACE", INTERFACE)) Py_CLEAR(module);
-    return module;
+    return make_module(&definition, INTERFACE);
 }
