@@ -106,6 +106,11 @@ class CommandedMarkets:
             self._note(definition.id, before, ruling, pricer)
         return ruling
 
+    def is_as_ruled(self, definition: MarketDefinition, offer: OwnedOffer, now_ms: int, pricer: Pricer) -> bool:
+        """Check whether the same is commanded of a market as when it was last priced; the arguments are those of `rule`."""
+        before = self._ruled.get(definition.id)
+        return self.rule(definition, offer, now_ms, pricer) is before
+
     def _note(self, market: MarketId, before: Ruling | None, ruling: Ruling | None, pricer: Pricer) -> None:
         if ruling != before:
             pricer.adjust(market, () if ruling is None else ruling.adjustments)

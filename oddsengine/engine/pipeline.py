@@ -234,17 +234,22 @@ class Pipeline:
         return self._reprice(offer, market, now_ms, only_suspensions=True)
 
     def _reprice_dirty(self, offer: OwnedOffer, shard: int, now_ms: int) -> None:
-        chosen = self._dirty.chosen
         for _ in range(MAX_REPRICE_ROUNDS):
             markets = self._dirty.markets[shard]
             if not markets:
                 return
             self._dirty.markets[shard] = set()
             for market in sorted(markets) if len(markets) > 1 else markets:
-                if market in chosen and not self.commands.is_active and not self.pricer.has_moved(market, now_ms):
-                    continue  # most updates are deep in an order book
-                for other in self._reprice(offer, market, now_ms) or ():
-                    self.mark(other)
+                if self._may_move(offer, market, now_ms):
+                    for other in self._reprice(offer, market, now_ms) or ():
+                        self.mark(other)
+
+    def _may_move(self, offer: OwnedOffer, market: MarketId, now_ms: int) -> bool:
+        """Check whether a market that is dirty may be offered otherwise than before: most updates are deep in an order book."""
+        choice, commands = self._dirty.chosen.get(market), self.commands
+        if choice is None or (commands.is_active and not commands.is_as_ruled(choice.definition, offer, now_ms, self.pricer)):
+            return True
+        return self.pricer.has_moved(market, now_ms)
 
     def _leave(self, offer: OwnedOffer, event: EventId) -> None:
         if any(event in book.events for book in self.books.values()):

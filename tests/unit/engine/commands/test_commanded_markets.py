@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from oddsengine.domain.events import Competition, Event
-from oddsengine.domain.feed_updates import EventUpdate, MarketGone
+from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.engine.ended_events import WITHDRAWN
 from oddsengine.engine.pipeline import Pipeline
@@ -46,6 +46,16 @@ class Floor:
 
     def prices(self) -> dict[str, tuple[int | None, ...]]:
         return {key: selection.prices for key, selection in self.market().selections.items()}
+
+
+class CountingPricer(Pricer):
+    """A pricer that counts how often a market was priced."""
+
+    count = 0
+
+    def price(self, *arguments: Any, **options: Any) -> Any:
+        self.count += 1
+        return super().price(*arguments, **options)
 
 
 OPEN, TRADER = ("open", None), ("suspended", "trader")
@@ -295,3 +305,18 @@ def test_the_competition_that_an_event_was_published_in_counts() -> None:
     floor.pipeline.receive(a_batch(EventUpdate(moved)), 1)
     floor.command("suspend", competition="cup")
     assert TRADER == floor.state()
+
+
+def test_a_market_whose_best_offers_stay_is_not_priced_while_a_command_holds() -> None:
+    floor, pricer = Floor(), CountingPricer(PROFILES)
+    floor.pipeline.adopt(pricer)
+    floor.command("limit", event="e1", values=100.0)
+    floor.market()
+    priced = pricer.count
+    deep = a_batch(MarketUpdate("1.1", books=[BookChange("s-home")]))
+    floor.pipeline.receive(deep, 2)
+    floor.market()
+    assert priced == pricer.count
+    floor.command("limit", event="e1", values=50.0)
+    floor.pipeline.receive(deep, 3)
+    assert {50.0} == {terms.limit for terms in floor.market().state.terms}
