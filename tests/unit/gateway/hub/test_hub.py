@@ -254,7 +254,7 @@ async def test_a_suspension_overtakes_the_price_batches_of_a_split_flush(shards:
     assert {"e1": None, "e6": 2.1} == {event: price for event, price in prices(received).items() if event in {"e1", "e6"}}
 
 
-async def test_prices_rest_after_a_long_flush_and_suspensions_do_not() -> None:
+async def test_prices_pause_after_a_long_flush_and_suspensions_do_not() -> None:
     """What has gathered in several shards meanwhile is one write: `e1` is in one of them, `e4` in the other."""
     gateway = Gateway(shards=2)
     gateway.publish(e1=2000, e4=2000)
