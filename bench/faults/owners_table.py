@@ -58,8 +58,9 @@ async def _another_engine(running: FailoverInstallation) -> None:
 
 
 async def _another_feeder(running: FailoverInstallation) -> None:
-    feeder = await running.start("feeder")
-    await feeder.process.logged("feeding")
+    while len(running.feeders) < running.members.arrangement.feeders:
+        feeder = await running.start("feeder")
+        await feeder.process.logged("feeding")
 
 
 async def _one_engine_less(running: FailoverInstallation) -> None:
@@ -85,6 +86,13 @@ def _networks() -> list[Fault]:
 #: Arrangements, longest first, and what happens to each.
 TABLE: Final[dict[str, tuple[Arrangement, list[Fault]]]] = {
     "networks": (Arrangement(engines=1, feeders=1, is_relayed=True), _networks()),
+    "networks of one of two": (
+        Arrangement(engines=2, feeders=2, is_relayed=True),
+        [
+            Fault("one engine of two cut off from Redis", outside.engine_cut_off, LEASE_S + 0.5, LEASE_S + 1.5),
+            Fault("one feeder of two cut off from Redis", outside.feeder_cut_off, _FEED_S, _CONNECT_S + 1.0),
+        ],
+    ),
     "owners": (
         Arrangement(engines=2, feeders=2, workers=2),
         [
@@ -100,9 +108,13 @@ TABLE: Final[dict[str, tuple[Arrangement, list[Fault]]]] = {
             ),
             Fault("feeder killed, another one there", processes.feeder_killed, _FEED_S, _CONNECT_S + 1.0, _another_feeder),
             Fault("feeder stopped (SIGTERM)", processes.feeder_stopped, 0.0, 0.5, _another_feeder, may_suspend=False),
+            Fault("feeder paused 10 s and woken, another one there", processes.feeder_paused, _FEED_S, _CONNECT_S + 1.0),
+            Fault("feeder out of files, another one there", processes.feeder_out_of_files, _FEED_S, 1.5),
+            Fault("feeder out of memory, another one there", processes.feeder_out_of_memory, _FEED_S, 1.5, _another_feeder),
             # The next connection may be one that waits for the next worker to start.
             Fault("worker killed", processes.worker_killed, _LOOK_S, 5.0, keeps_sockets=False),
             Fault("worker paused", processes.worker_paused, _STALE_S, 8.0, keeps_sockets=False),
+            Fault("worker paused and woken", processes.worker_paused_and_woken, _STALE_S, 1.5, keeps_sockets=False),
         ],
     ),
     "one of each": (
@@ -112,7 +124,9 @@ TABLE: Final[dict[str, tuple[Arrangement, list[Fault]]]] = {
             Fault("lone engine paused 10 s", partial(processes.paused, role="engine", seconds=10.0), _STALE_S, 1.5),
             Fault("lone feeder killed, started again", processes.feeder_killed_and_restarted, _FEED_S, _CONNECT_S + 1.0),
             Fault("lone feeder paused 10 s", partial(processes.paused, role="feeder", seconds=10.0), _FEED_S + _LOOK_S, 1.5),
-            # A client that is told that the gateway is starting waits for up to two seconds.
+            # A client that is told that the gateway is starting, or is stopping, waits for up to two seconds.
+            Fault("gateway stopped (SIGTERM), started again", processes.gateway_stopped, _LOOK_S, 3.0, keeps_sockets=False),
+            Fault("gateway out of memory", processes.gateway_out_of_memory, _STALE_S, 3.0, keeps_sockets=False),
             Fault("gateway killed, started again", processes.gateway_killed, _LOOK_S, 3.0, keeps_sockets=False),
             Fault(
                 "gateway paused 10 s",
@@ -130,8 +144,11 @@ TABLE: Final[dict[str, tuple[Arrangement, list[Fault]]]] = {
             Fault("Redis restarted empty", outside.redis_restarted_empty, _STALE_S, 1.5),
             Fault("Redis restarted with an old file", outside.redis_restarted_with_old_file, _STALE_S, 1.5),
             Fault("Redis restarted with its log", outside.redis_restarted_with_log, _STALE_S, 1.5),
+            Fault("Redis stopped (SIGTERM), started again", outside.redis_stopped, _STALE_S, 1.5),
             Fault("Redis flushed", outside.redis_flushed, _STALE_S, 1.5),
             Fault("Redis full", outside.redis_full, _STALE_S, 1.5),
+            Fault("Redis can't save", outside.redis_disk_full, _STALE_S, 1.5),
+            Fault("Redis evicts keys", outside.redis_evicts, _STALE_S, 1.5),
         ],
     ),
     # Workers that have read different amounts when Redis fails differ until it is back, so there is one.
@@ -151,6 +168,7 @@ TABLE: Final[dict[str, tuple[Arrangement, list[Fault]]]] = {
         Arrangement(engines=2, redis="sentinel"),
         [
             Fault("primary killed", outside.primary_killed, _STALE_S, 1.5, outside.replica_started_again),
+            Fault("failover while the primary lives", outside.failed_over_without_need, _STALE_S, 1.5, outside.replicas_follow),
             Fault(
                 "primary killed, tail lost, engines last",
                 partial(outside.primary_killed_and_tail_lost, late="engine"),
@@ -178,6 +196,7 @@ TABLE: Final[dict[str, tuple[Arrangement, list[Fault]]]] = {
             Fault("clocks of engines set by hours", partial(processes.clock_set, role="engine"), 0.0, 0.5, may_suspend=False),
             Fault("clock of the feeder set by hours", partial(processes.clock_set, role="feeder"), 0.0, 0.5, may_suspend=False),
             Fault("clock of the gateway set by hours", partial(processes.clock_set, role="gateway"), 0.0, 0.5, may_suspend=False),
+            Fault("clock of Redis set by hours", outside.redis_clock_set, 0.0, 0.5, may_suspend=False),
         ],
     ),
     "whole engines": (
@@ -191,10 +210,12 @@ TABLE: Final[dict[str, tuple[Arrangement, list[Fault]]]] = {
         ],
     ),
     "a load": (
-        Arrangement(engines=2, feeders=1, events=30, move_share=0.6),
+        Arrangement(engines=2, feeders=2, events=30, move_share=0.6),
         [
             Fault("owner stopped under load", processes.engine_stopped, 0.0, 0.5, _another_engine, may_suspend=False),
             Fault("owner killed under load", processes.engine_killed, LEASE_S + 0.5, LEASE_S + 1.5, _another_engine),
+            Fault("feeder stopped under load", processes.feeder_stopped, 0.0, 0.5, _another_feeder, may_suspend=False),
+            Fault("gateway stopped under load", processes.gateway_stopped, _LOOK_S, 3.0, keeps_sockets=False),
         ],
     ),
 }

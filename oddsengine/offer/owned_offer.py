@@ -72,6 +72,7 @@ class OwnedOffer(Offer[MarketRecord]):
         self.commands = 0
         self._main_lines = MainLines()
         self._committed_commands = 0
+        self._committed_ms = 0
 
     def load(self, epoch: int, seq: int, records: Iterable[Record]) -> None:
         """Replace the whole state by the records of a snapshot taken at a position."""
@@ -319,6 +320,7 @@ class OwnedOffer(Offer[MarketRecord]):
         """
         # Whoever waits for a command to be obeyed is notified also where it changes nothing.
         heartbeat = heartbeat or self.commands != self._committed_commands
+        self._committed_ms = ts_ms
         if self._main_lines.is_due(ts_ms):
             self._mark_main_lines(ts_ms)
         if not self.has_staged and not heartbeat:
@@ -340,8 +342,8 @@ class OwnedOffer(Offer[MarketRecord]):
     def open_epoch(self, epoch: int) -> Changes:
         """Start a new epoch, with the current state at position 0, and return what was staged since the last commit."""
         if self._main_lines.moved:
-            # An epoch is about the time in milliseconds.
-            self._mark_main_lines(epoch)
+            # Not by the epoch, which may be hours ahead of the time.
+            self._mark_main_lines(self._committed_ms)
         staged = self.changes_since(self.seq)
         self.epoch = epoch
         self.seq = 0

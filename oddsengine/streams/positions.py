@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import Final, NamedTuple
 
+#: By how much an epoch is advanced at most, at random.
+_MAX_JUMP: Final = 65_536
 #: What `encode_at` writes of a shard; nothing of what else `int` reads.
 _PART: Final = re.compile("([0-9a-f]{1,8})-([0-9a-f]{1,16})-([0-9a-f]{1,16})")
 
@@ -18,6 +21,15 @@ class Position(NamedTuple):
     def stream_id(self) -> str:
         """Return the Redis stream id of this position."""
         return f"{self.epoch}-{self.seq}"
+
+
+def epoch_jump() -> int:
+    """Return a random number by which to advance a new epoch, so that no epoch is opened twice.
+
+    Redis may have lost the last one together with its owner. Who has read of it would take what the next owner writes under the
+    same number for what follows.
+    """
+    return secrets.randbelow(_MAX_JUMP)
 
 
 #: Before the first epoch: the position of an empty stream.

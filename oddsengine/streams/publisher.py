@@ -19,13 +19,13 @@ from oddsengine.streams.clients.server_clock import MAX_AGE_MS, ServerClock
 from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotLost, StreamError, TooLate
 from oddsengine.streams.kept_entries import STREAM_BYTES_KEPT, KeptEntries
 from oddsengine.streams.lua import load_script
-from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
+from oddsengine.streams.positions import ORIGIN, Position, epoch_jump, parse_stream_id
 from oddsengine.streams.snapshots.draft import DraftSnapshot
 from oddsengine.streams.snapshots.refresh import REFRESH_S, SnapshotRefresh
 from oddsengine.streams.snapshots.stored import obsolete_keys, read_head, read_stored, record_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from redis.asyncio import Redis
 
@@ -84,9 +84,10 @@ class Publisher:
         stream_bytes: how many bytes of batches the stream keeps.
         results_bytes: how many bytes of results are kept, about.
         refresh_s: how often the snapshot is brought up to the stream.
+        jump: returns by how much to advance a new epoch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is wired once
         self,
         redis: Redis,
         shard: int,
@@ -96,6 +97,7 @@ class Publisher:
         stream_bytes: int = STREAM_BYTES_KEPT,
         results_bytes: int = RESULTS_BYTES_KEPT,
         refresh_s: float = REFRESH_S,
+        jump: Callable[[], int] = epoch_jump,
     ) -> None:
         self._redis = redis
         self._shard = shard
@@ -105,6 +107,7 @@ class Publisher:
         self._stream_bytes = stream_bytes
         self._results_bytes = results_bytes
         self._refresh_s = refresh_s
+        self._jump = jump
         self._kept = KeptEntries(stream_bytes)
         self._refresh = SnapshotRefresh(time.monotonic, refresh_s)
         self._owner = secrets.token_hex(8)
@@ -189,7 +192,8 @@ class Publisher:
         interrupted continues where it was when it is repeated soon. Nothing may be staged or committed until it is complete, or
         late: then what has changed meanwhile is to be committed, and claimed with the next call.
 
-        An epoch is at least the time in milliseconds, so that epochs grow even if Redis has lost its data.
+        An epoch is at least the time in milliseconds, so that epochs grow even if Redis has lost its data; and up to a minute
+        more, at random, so that none has the number of one that was lost.
 
         Args:
             now_ms: Unix milliseconds.
@@ -282,7 +286,7 @@ class Publisher:
         return True
 
     def _open_epoch(self, top: Position, now_ms: int) -> None:
-        staged = self.offer.open_epoch(max(top.epoch + 1, self.offer.epoch + 1, now_ms))
+        staged = self.offer.open_epoch(max(top.epoch + 1, self.offer.epoch + 1, now_ms) + self._jump())
         self._unpublished.append(Batch(now_ms, staged.events, staged.markets, staged.removals))
         # Not encoded again when the claim is repeated: an entry that is already written keeps its digest.
         bare = Entry(0, now_ms, sent_ms=now_ms, age_ms=self._age_ms)

@@ -15,6 +15,7 @@ from oddsengine.sourcing.matching.identities import Decisions
 from oddsengine.sourcing.matching.pair_table import feed_of
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage, until_answered
 from oddsengine.streams.identities.progress import IdentityProgress
+from oddsengine.streams.positions import epoch_jump
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +51,7 @@ class IdentityKeeper:
         changed: is called after decisions were applied.
         wall_ms: Unix milliseconds by the world's clock.
         clock: monotonic seconds.
+        jump: returns by how much to advance a new epoch.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class IdentityKeeper:
         changed: Callable[[], None],
         wall_ms: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
+        jump: Callable[[], int] = epoch_jump,
     ) -> None:
         self._identities = log
         self._matched = matched
@@ -70,7 +73,7 @@ class IdentityKeeper:
         self._changed = changed
         self._wall_ms = wall_ms
         self._clock = clock
-        self._progress = IdentityProgress()
+        self._progress = IdentityProgress(jump)
         self._wake = asyncio.Event()
         self._deciding_since_s = self._next_tidy_s = clock()
         #: the last command that was obeyed here, the last one that decisions take into account, and that which we have written

@@ -1,26 +1,33 @@
 """A bounded pool of connections that does not use those that may be dead, and soon tries again to connect.
 
 Behind a network that loses everything without a word, each connection would show only with a timeout of its own that it is dead.
-One that is being made then would be given up only after as long as the longest reply may take.
+One that is being made then would be given up only after as long as the longest reply may take. As soon as one comes about, those
+of all clients of the process that were begun before it, and have not, are made again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import defaultdict, deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from redis.asyncio.connection import AbstractConnection
 
 #: A connection may take so many times as long as the quickest of the last ones, and at least so long.
-_MARGIN: Final = 8.0
+_MARGIN: Final = 4.0
 _REMEMBERED: Final = 3
 _MIN_S: Final = 0.5
+#: One is given up if another one that was begun later has come about, and took less than this share of how long it has lasted.
+_OVERTAKEN_SHARE: Final = 0.5
+_OVERTAKEN_S: Final = 0.05
 #: While none comes about, each may take this share of how long that has lasted: the way there may have become a slow one.
 _SHARE_OF_OUTAGE: Final = 0.125
 
@@ -51,15 +58,63 @@ class ConnectLimit:
             self._too_long_since_s = began_s
 
 
+class Way:
+    """The way to one server: what this process knows of it, whatever client has found it out."""
+
+    def __init__(self) -> None:
+        self.limit = ConnectLimit()
+        #: connections that are being made -> since when
+        self._attempts: dict[asyncio.Timeout, float] = {}
+        self._overtaken: set[asyncio.Timeout] = set()
+
+    async def connect(self, connecting: Callable[[], Awaitable[object]]) -> bool:
+        """Make a connection. Return False if another one has overtaken it, after which it is to be made again.
+
+        Raises:
+            TimeoutError: if it takes much longer than it should.
+        """
+        began_s = time.monotonic()
+        attempt = asyncio.timeout(self.limit.limit_s(began_s))
+        self._attempts[attempt] = began_s
+        try:
+            async with attempt:
+                await connecting()
+        except TimeoutError:
+            if attempt in self._overtaken:
+                return False
+            self.limit.note_timeout(began_s)
+            raise
+        finally:
+            del self._attempts[attempt]
+            self._overtaken.discard(attempt)
+        self._made(time.monotonic() - began_s)
+        return True
+
+    def _made(self, took_s: float) -> None:
+        self.limit.note_made(took_s)
+        now_s = time.monotonic()
+        for attempt, began_s in self._attempts.items():
+            if took_s + _OVERTAKEN_S < _OVERTAKEN_SHARE * (now_s - began_s) and attempt not in self._overtaken:
+                self._overtaken.add(attempt)
+                attempt.reschedule(asyncio.get_running_loop().time())
+
+
+#: Address -> the way there: one for all clients of this process.
+_ways: defaultdict[tuple[Any, ...], Way] = defaultdict(Way)
+
+
 class RecoveringPool(BlockingConnectionPool):
-    """A bounded pool. Where a connection fails, those that are idle are closed too."""
+    """A bounded pool. Where a connection fails, those are closed too that are idle and were not used successfully since."""
 
     #: whether connections that are quick as a rule are given up soon, instead of with the timeout of each step
     limits_connecting: ClassVar[bool] = True
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._limit = ConnectLimit()
+        self._way = _ways[tuple(options.get(name) for name in ("host", "port", "path"))]
+        #: connection -> when it was taken, and when it was last returned without an error
+        self._taken_s: dict[AbstractConnection, float] = {}
+        self._proven_s: dict[AbstractConnection, float] = {}
 
     async def ensure_connection(self, connection: AbstractConnection) -> None:
         """Connect, unless that is done.
@@ -67,22 +122,28 @@ class RecoveringPool(BlockingConnectionPool):
         Raises:
             RedisError: if that fails, or takes much longer than it should.
         """
+        self._taken_s[connection] = time.monotonic()
+        connecting = partial(super().ensure_connection, connection)
         if connection.is_connected or not self.limits_connecting:
-            await super().ensure_connection(connection)
+            await connecting()
             return
-        began_s = time.monotonic()
         try:
-            async with asyncio.timeout(self._limit.limit_s(began_s)):
-                await super().ensure_connection(connection)
+            while not await self._way.connect(connecting):
+                await connection.disconnect(nowait=True)
         except TimeoutError:
-            self._limit.note_timeout(began_s)
             await connection.disconnect(nowait=True)
             raise RedisTimeoutError("Timeout connecting to server") from None
-        self._limit.note_made(time.monotonic() - began_s)
 
     async def release(self, connection: AbstractConnection) -> None:
         """Return a connection to the pool."""
         has_failed = not connection.is_connected
+        taken_s = self._taken_s.pop(connection, 0.0)
+        if not has_failed:
+            self._proven_s[connection] = time.monotonic()
         await super().release(connection)
         if has_failed:
-            await self.disconnect(inuse_connections=False)
+            self._proven_s.pop(connection, None)
+            available: list[AbstractConnection] = list(self._available_connections)
+            for idle in available:
+                if idle.is_connected and self._proven_s.get(idle, 0.0) <= taken_s:
+                    await idle.disconnect()

@@ -12,7 +12,7 @@ from oddsengine.sourcing.matching.identities import Decisions, Identity, Possibl
 from oddsengine.streams.positions import ORIGIN, Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from oddsengine.domain.ids import EventId
 
@@ -54,9 +54,14 @@ class Reading(NamedTuple):
 
 
 class IdentityProgress:
-    """The position of one engine in the log."""
+    """The position of one engine in the log.
 
-    def __init__(self) -> None:
+    Args:
+        jump: returns by how much to advance a new epoch.
+    """
+
+    def __init__(self, jump: Callable[[], int]) -> None:
+        self._jump = jump
         self.at = ORIGIN
         #: whether the epoch is ours
         self.is_open = False
@@ -132,7 +137,7 @@ class IdentityProgress:
             taken_possible[key] = None
         restoration = None
         if lost or stored.at < max(self.at, log):
-            epoch = max(now_ms, self.at.epoch + 1, stored.at.epoch + 1, log.epoch + 1)
+            epoch = max(now_ms, self.at.epoch + 1, stored.at.epoch + 1, log.epoch + 1) + self._jump()
             restoration = Write(stored.at, Position(epoch, 0), Decisions({**lost}, {**lost_possible}), stored.at, reloads=True)
         return Reading(Decisions(taken, taken_possible, stored.decisions.obeyed), restoration)
 
@@ -146,7 +151,7 @@ class IdentityProgress:
 
     def opening(self, now_ms: int) -> Write:
         """Return the entry that opens an epoch of ours, on everything that we have read."""
-        return Write(self.at, Position(max(now_ms, self.at.epoch + 1), 0), Decisions(), self.at)
+        return Write(self.at, Position(max(now_ms, self.at.epoch + 1) + self._jump(), 0), Decisions(), self.at)
 
     def following(self, decisions: Decisions) -> Write:
         """Return the next entry of our epoch."""

@@ -18,7 +18,7 @@ from oddsengine.streams.ingest.entries import IngestEntry, encode_entry
 from oddsengine.streams.kept_entries import KeptEntries
 from oddsengine.streams.keys import ingest_keys
 from oddsengine.streams.lua import load_script
-from oddsengine.streams.positions import Position, parse_stream_id
+from oddsengine.streams.positions import Position, epoch_jump, parse_stream_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -163,9 +163,9 @@ class IngestWriter:
         self._is_writing = True
         self._has_served = False
         self._kept = KeptEntries(INGEST_BYTES_KEPT)
-        self._term, self._seq = max(self._now_ms(), self._term + 1), 0
+        self._term, self._seq = max(self._now_ms(), self._term + 1) + epoch_jump(), 0
         while self._lease.is_held() and (top := await self._append(IngestEntry(continues=self.is_live))) is not None:
-            self._term = max(self._term, top.epoch) + 1
+            self._term = max(self._term, top.epoch) + 1 + epoch_jump()
         self._served = 0
         _log.info("feed taken over", feed=self._feed, term=self._term)
 
@@ -181,9 +181,10 @@ class IngestWriter:
             self._wake.clear()
             if not await self._write_next(self._take_pending()):
                 return
-            if (self._wanted > self._served or not self._has_served) and self.is_live:
-                self._served, self._has_served = max(self._wanted, 1), True
-                for entry in self._snapshot(self._served):
+            # Smaller, where Redis has lost the number.
+            if (self._wanted != self._served or not self._has_served) and self.is_live:
+                self._served, self._has_served = self._wanted, True
+                for entry in self._snapshot(max(self._served, 1)):
                     # What has changed meanwhile goes first: an image is of the moment at which it is written.
                     if not await self._write_next(entry):
                         return

@@ -22,7 +22,7 @@ local top = last[1] and last[1][1] or '0-0'
 local wanted = redis.call('GET', KEYS[2]) or '0'
 local clock = redis.call('TIME')
 local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
-if top == id then
+if top == id and last[1][2][2] == ARGV[3] then
   return {'OK', wanted, now_ms}
 end
 local fits

@@ -33,7 +33,7 @@ local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 local top = last[1] and last[1][1] or '0-0'
 local clock = redis.call('TIME')
 local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
-if top == id then
+if top == id and last[1][2][2] == ARGV[3] then
   return now_ms
 end
 if top ~= epoch .. '-' .. string.format('%.0f', seq - 1) then

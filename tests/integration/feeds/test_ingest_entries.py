@@ -42,6 +42,30 @@ def live(reason: str) -> UpdateBatch:
     return UpdateBatch("src", None, [SourceStatus("live", reason)])
 
 
+async def asked_for(redis: Redis, writer: IngestWriter, number: int) -> None:
+    """Wait for the snapshot of a number, which was asked for."""
+    writer.receive(live("again"))
+    async with asyncio.timeout(10):
+        while [number] != [entry.snapshot for entry in (await written(redis)).values() if entry.is_last][-1:]:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_snapshot_is_written_although_redis_has_lost_how_many_were_asked_for(redis: Redis) -> None:
+    lease: Lease = Held()  # type: ignore[assignment]
+    writer = IngestWriter(redis, "late", "feed", ["src"], lease, CLOCK.now_ms)
+    wanted = ingest_keys("late", "feed").wanted
+    await redis.set(wanted, 5)
+    task = asyncio.create_task(writer.run())
+    try:
+        await wait_until(lambda: writer._term > 0, "a term")
+        await asked_for(redis, writer, 5)
+        await redis.delete(wanted)
+        await redis.incr(wanted)
+        await asked_for(redis, writer, 1)
+    finally:
+        await end_tasks([task])
+
+
 async def test_an_entry_that_arrives_too_late_is_replaced_by_a_term_with_a_snapshot(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

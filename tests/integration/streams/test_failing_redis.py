@@ -122,7 +122,7 @@ async def test_a_claim_that_is_interrupted_continues(redis_server: EmbeddedRedis
         offer.stage_market(an_offer_of(f"e{number}/match_odds", {"home": 2000}))
     offer.commit(0)
     client = open_client(redis_server.url, 0.3)
-    publisher = Publisher(client, 0, KEYS, offer)
+    publisher = Publisher(client, 0, KEYS, offer, jump=int)
     assert redis_server.pid is not None
     claiming = asyncio.create_task(publisher.claim(1_000_000))
     while not (drafts := await redis.keys("*:draft:*")):
@@ -146,7 +146,7 @@ async def test_a_stream_is_bounded_in_bytes(redis_server: EmbeddedRedis, redis: 
     """Across epochs too. A follower that is further behind loads the snapshot."""
     limit = 400_000
     owner = Owner(redis)
-    owner.publisher = Publisher(redis, 0, KEYS, owner.offer, stream_bytes=limit, refresh_s=0.0)
+    owner.publisher = Publisher(redis, 0, KEYS, owner.offer, stream_bytes=limit, refresh_s=0.0, jump=int)
     await owner.claimed()
     used = []
     names = [f"{'runner' * 20}-{number}" for number in range(100)]
@@ -164,7 +164,7 @@ async def test_a_stream_is_bounded_in_bytes(redis_server: EmbeddedRedis, redis: 
 
 async def test_an_entry_larger_than_the_bound_is_published(redis: Redis) -> None:
     owner = Owner(redis)
-    owner.publisher = Publisher(redis, 0, KEYS, owner.offer, stream_bytes=10, refresh_s=0.0)
+    owner.publisher = Publisher(redis, 0, KEYS, owner.offer, stream_bytes=10, refresh_s=0.0, jump=int)
     await owner.claimed()
     for price in (2000, 2100, 2200):
         await owner.offers(price)

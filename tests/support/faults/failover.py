@@ -15,7 +15,7 @@ from feeds.emulators.emulator import load_emulator
 from oddsengine.common.tasks import end_tasks
 from tests.support.faults.lawful import LawfulSubscriber
 from tests.support.faults.loop_clock import LOOP_CLOCK, loop_time_s
-from tests.support.faults.members import Arrangement, Member, Members
+from tests.support.faults.members import Arrangement, Member, Members, faked_clock
 from tests.support.faults.observing import Providers, is_near
 from tests.support.faults.relay import Relay
 from tests.support.processes.command import free_port
@@ -77,10 +77,18 @@ class FailoverInstallation(Providers):
         subscriber: a subscriber of the gateway.
         gateway: the gateway's own URL.
         fresh_s: how old an open price may be.
+        relay: the subscriber's way to the gateway; None if it has a direct one.
     """
 
     def __init__(
-        self, emulators: Any, members: Members, redis: Any, subscriber: LawfulSubscriber, gateway: str, fresh_s: float
+        self,
+        emulators: Any,
+        members: Members,
+        redis: Any,
+        subscriber: LawfulSubscriber,
+        gateway: str,
+        fresh_s: float,
+        relay: Relay | None = None,
     ) -> None:
         super().__init__(emulators, loop_time_s)
         self._fresh_s = fresh_s
@@ -94,6 +102,7 @@ class FailoverInstallation(Providers):
         self.members = members
         self.redis = redis
         self.subscriber = subscriber
+        self._relay = relay
 
     @property
     def engines(self) -> list[Member]:
@@ -110,10 +119,10 @@ class FailoverInstallation(Providers):
         """The gateway."""
         return self.members.of["gateway"][0]
 
-    @property
-    def relays(self) -> dict[str, Relay]:
-        """By link, what it runs through, where the arrangement has relays."""
-        return self.members.relays
+    def relays_of(self, link: str) -> list[Relay]:
+        """Return what a link runs through, where the arrangement has relays: that of each process of a role to Redis."""
+        relays = [self._relay] if link == "client" else [member.relay for member in self.members.of[link]]
+        return [relay for relay in relays if relay is not None]
 
     async def start(self, role: str) -> Member:
         """Start another process."""
@@ -248,6 +257,8 @@ async def _redis_of(arrangement: Arrangement, folder: Path) -> AsyncIterator[Any
             yield nodes
     else:
         server = RedisServer(folder / "redis", binary=arrangement.server_binary)
+        if arrangement.clocks:
+            server.environment = faked_clock(server.folder / "clock", "+0")
         try:
             await server.start()
             yield server
@@ -275,18 +286,17 @@ async def failover_installation(
         await emulator.start()
         stack.push_async_callback(emulator.stop)
         gateway_port = free_port()
-        relays: dict[str, Relay] = {}
+        relay: Relay | None = None
         if arrangement.is_relayed:
-            relays = {link: Relay(gateway_port if link == "client" else redis.port) for link in LINKS}
-            for relay in relays.values():
-                await relay.start()
-                stack.push_async_callback(relay.stop)
+            relay = Relay(gateway_port)
+            await relay.start()
+            stack.push_async_callback(relay.stop)
         block = {**emulator.config(), "timeout_s": 1.0}
-        members = Members(stack, folder, arrangement, redis.url, relays, gateway_port, block, emulated.secrets)
+        members = Members(stack, folder, arrangement, redis.url, gateway_port, block, emulated.secrets)
         base = f"http://127.0.0.1:{gateway_port}"
-        seen_at = f"http://127.0.0.1:{relays['client'].port}" if relays else base
+        seen_at = base if relay is None else f"http://127.0.0.1:{relay.port}"
         subscriber = LawfulSubscriber(seen_at, base)
-        installation = FailoverInstallation({PROVIDER: emulator}, members, redis, subscriber, base, fresh_s)
+        installation = FailoverInstallation({PROVIDER: emulator}, members, redis, subscriber, base, fresh_s, relay)
         stack.callback(members.wake)
         for role, count in (("feeder", arrangement.feeders), ("engine", arrangement.engines), ("gateway", 1)):
             for _ in range(count):

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import orjson
 
+from tests.support.faults.relay import Relay
 from tests.support.processes.command import Process, command, free_port, get
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AsyncExitStack
     from pathlib import Path
-
-    from tests.support.faults.relay import Relay
 
 _FAKETIME: Final = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 _CONFIG: Final = """
@@ -56,7 +55,7 @@ class Arrangement(NamedTuple):
         workers: of the gateway.
         redis: the topology.
         server_binary: the program of the server; empty for the one that is found.
-        is_relayed: whether each role is connected to Redis, and the subscriber to the gateway, through a relay.
+        is_relayed: whether each process is connected to Redis, and the subscriber to the gateway, through a relay of its own.
         clocks: by role, how far its clocks are off, as `faketime` says it; it can be changed. Empty: no clock can.
         shards: the number of shards.
         lease_s: `engine.lease_s`.
@@ -77,6 +76,24 @@ class Arrangement(NamedTuple):
     move_share: float = 0.2
 
 
+def faked_clock(file: Path, offset: str) -> dict[str, str]:
+    """Return the environment of a process whose clock is off as a file says, which is written."""
+    file.write_text(offset)
+    return {
+        "LD_PRELOAD": _FAKETIME,
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+def set_clock(file: Path, offset: str) -> None:
+    """Set a clock off, such as `+3600`."""
+    changed = file.with_suffix(".new")
+    changed.write_text(offset)
+    changed.replace(file)
+
+
 class Member:
     """A process of an installation.
 
@@ -84,11 +101,13 @@ class Member:
         process: the process.
         port: of its API.
         clock: the file that says how far its clock is off; None where it can't be changed.
+        relay: its way to Redis; None if it has a direct one.
     """
 
-    def __init__(self, process: Process, port: int, clock: Path | None) -> None:
+    def __init__(self, process: Process, port: int, clock: Path | None, relay: Relay | None = None) -> None:
         self.process = process
         self.port = port
+        self.relay = relay
         self._clock = clock
 
     @property
@@ -124,9 +143,7 @@ class Member:
     def set_clock(self, offset: str) -> None:
         """Set its clock off, such as `+3600`."""
         assert self._clock is not None
-        changed = self._clock.with_suffix(".new")
-        changed.write_text(offset)
-        changed.replace(self._clock)
+        set_clock(self._clock, offset)
 
 
 class Members:
@@ -137,7 +154,6 @@ class Members:
         folder: for configs and logs.
         arrangement: which there are at first.
         redis_url: the Redis.
-        relays: by role, its way to Redis.
         gateway_port: where the gateway listens.
         feed: the config of the feed.
         secrets: what the feed finds in its environment.
@@ -149,14 +165,12 @@ class Members:
         folder: Path,
         arrangement: Arrangement,
         redis_url: str,
-        relays: dict[str, Relay],
         gateway_port: int,
         feed: Mapping[str, Any],
         secrets: Mapping[str, str],
     ) -> None:
         self.arrangement = arrangement
         self.of: dict[str, list[Member]] = {"engine": [], "feeder": [], "gateway": []}
-        self.relays = relays
         self._stack = stack
         self._folder = folder
         self._redis_url = redis_url
@@ -168,8 +182,12 @@ class Members:
         """Start a process of a role: engine, feeder or gateway."""
         port = free_port()
         config = self._folder / f"{port}.toml"
-        relay = self.relays.get(role)
         arrangement = self.arrangement
+        relay = None
+        if arrangement.is_relayed:
+            relay = Relay(int(self._redis_url.rpartition(":")[2]))
+            await relay.start()
+            self._stack.push_async_callback(relay.stop)
         config.write_text(
             _CONFIG.format(
                 redis=self._redis_url if relay is None else f"redis://127.0.0.1:{relay.port}",
@@ -184,16 +202,11 @@ class Members:
         environment, clock = dict(self._secrets), None
         if arrangement.clocks:
             clock = self._folder / f"{port}.clock"
-            clock.write_text(arrangement.clocks[len(self.of[role]) % len(arrangement.clocks)] if role == "engine" else "+0")
-            environment |= {
-                "LD_PRELOAD": _FAKETIME,
-                "FAKETIME_TIMESTAMP_FILE": str(clock),
-                "FAKETIME_NO_CACHE": "1",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            }
+            offset = arrangement.clocks[len(self.of[role]) % len(arrangement.clocks)] if role == "engine" else "+0"
+            environment |= faked_clock(clock, offset)
         options = ["--no-feeders"] if role == "engine" and arrangement.feeders else []
         starting = command(role, "--config", config, *options, cwd=self._folder, environment=environment)
-        member = Member(await self._stack.enter_async_context(starting), port, clock)
+        member = Member(await self._stack.enter_async_context(starting), port, clock, relay)
         self.of[role].append(member)
         return member
 

@@ -10,35 +10,59 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
-from tests.support.faults.process_faults import engine_stopped, feeder_stopped
+from tests.support.faults.members import set_clock
+from tests.support.faults.process_faults import connected, engine_stopped, feeder_stopped
 from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from tests.support.faults.failover import FailoverInstallation
-    from tests.support.faults.relay import Condition
+    from tests.support.faults.relay import Condition, Relay
     from tests.support.redis.servers import RedisServer
 
 #: Longer than everything takes to be suspended.
 _FAULT_S: Final = 4.5
 _LOST_TAIL_S: Final = 0.7
+#: By how much Redis has less memory than it uses.
+_EVICTED_BYTES: Final = 50_000
+#: How long one process of a role is cut off from Redis.
+_CUT_OFF_S: Final = 6.0
 
 
 async def network(running: FailoverInstallation, link: str, condition: Condition, seconds: float = _FAULT_S) -> None:
     """Cut, stall or black-hole the network of a link for a while."""
-    relay = running.relays[link]
-    relay.set_condition(condition)
+    await _fail(running.relays_of(link), condition, seconds)
+    running.healed()
+
+
+async def _fail(relays: Sequence[Relay], condition: Condition, seconds: float) -> None:
+    for relay in relays:
+        relay.set_condition(condition)
     try:
         await asyncio.sleep(seconds)
     finally:
-        relay.set_condition("open")
-    running.healed()
+        for relay in relays:
+            relay.set_condition("open")
+
+
+async def engine_cut_off(running: FailoverInstallation) -> None:
+    """Black-hole the way of one engine to Redis, which another one still reaches."""
+    await _fail(running.relays_of("engine")[:1], "lost", _CUT_OFF_S)
+
+
+async def feeder_cut_off(running: FailoverInstallation) -> None:
+    """Black-hole the way to Redis of the feeder that is connected to the provider. Another one reaches both."""
+    relay = (await connected(running)).relay
+    assert relay is not None
+    running.begins()
+    await _fail([relay], "lost", _CUT_OFF_S)
 
 
 async def network_reset(running: FailoverInstallation, link: str) -> None:
     """Reset every connection of a link."""
-    running.relays[link].reset()
+    for relay in running.relays_of(link):
+        relay.reset()
     await asyncio.sleep(0)
 
 
@@ -110,6 +134,17 @@ async def _started_later(running: FailoverInstallation) -> None:
     running.healed()
 
 
+async def redis_stopped(running: FailoverInstallation) -> None:
+    """Stop Redis as an update does, which saves what it has, and start it again."""
+    server = running.redis
+    async with server.client() as client:
+        await client.config_set("save", "3600 1")
+    running.begins()
+    await server.stop()
+    await _started_later(running)
+    (server.folder / "dump.rdb").unlink()
+
+
 async def redis_flushed(running: FailoverInstallation) -> None:
     """Remove everything from Redis."""
     async with running.redis.client() as client:
@@ -125,6 +160,53 @@ async def redis_full(running: FailoverInstallation) -> None:
     running.healed()
 
 
+async def redis_disk_full(running: FailoverInstallation) -> None:
+    """Let Redis fail to save what it has: it refuses writes then."""
+    server = running.redis
+    (server.folder / "full.rdb").mkdir()
+    async with server.client() as client:
+        await client.config_set("save", "3600 1")
+        await client.config_set("dbfilename", "full.rdb")
+        await _saved(client, "err")
+        running.begins()
+        await asyncio.sleep(_FAULT_S)
+        await client.config_set("dbfilename", "dump.rdb")
+        await _saved(client, "ok")
+        await client.config_set("save", "")
+    (server.folder / "full.rdb").rmdir()
+    (server.folder / "dump.rdb").unlink()
+    running.healed()
+
+
+async def _saved(client: Any, status: str) -> None:
+    await client.bgsave()
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            info = await client.info("persistence")
+            if not info["rdb_bgsave_in_progress"] and info["rdb_last_bgsave_status"] == status:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def redis_evicts(running: FailoverInstallation) -> None:
+    """Give Redis less memory than it uses, and let it evict any key: wrongly configured, and then full."""
+    async with running.redis.client() as client:
+        used = int((await client.info("memory"))["used_memory"])
+        await client.config_set("maxmemory-policy", "allkeys-random")
+        await client.config_set("maxmemory", used - _EVICTED_BYTES)
+        await asyncio.sleep(_FAULT_S)
+        await client.config_set("maxmemory", 0)
+        await client.config_set("maxmemory-policy", "noeviction")
+    running.healed()
+
+
+async def redis_clock_set(running: FailoverInstallation) -> None:
+    """Set the clock of Redis an hour ahead, then an hour behind, then right."""
+    for offset in ("+3600", "-3600", "+0"):
+        set_clock(running.redis.folder / "clock", offset)
+        await asyncio.sleep(3.0)
+
+
 # -- Sentinel and Cluster -------------------------------------------------------------------------------------------
 
 
@@ -133,6 +215,12 @@ async def primary_killed(running: FailoverInstallation) -> None:
     former = await running.redis.primary()
     await former.kill()
     await running.redis.failed_over(former)
+    running.healed()
+
+
+async def failed_over_without_need(running: FailoverInstallation) -> None:
+    """Make the replica the primary although the primary lives, and goes on to take writes for some seconds."""
+    await running.redis.fail_over()
     running.healed()
 
 
@@ -181,6 +269,14 @@ async def replica_started_again(running: FailoverInstallation) -> None:
             await server.start()
             await _replicates(server)
     primary.options.pop("replicaof", None)
+
+
+async def replicas_follow(running: FailoverInstallation) -> None:
+    """Wait until the former primary is a replica of the present one."""
+    primary = await running.redis.primary()
+    for server in running.redis.servers:
+        if server is not primary:
+            await _replicates(server)
 
 
 async def cluster_primary_killed(running: FailoverInstallation) -> None:

@@ -109,6 +109,23 @@ async def paused(running: FailoverInstallation, role: str, seconds: float, *, he
         running.healed()
 
 
+async def feeder_paused(running: FailoverInstallation) -> None:
+    """Pause the feeder that is connected to the provider, and wake it once another one is connected."""
+    member = await connected(running)
+    running.begins()
+    member.send(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(10.0)
+    finally:
+        member.send(signal.SIGCONT)
+
+
+async def gateway_stopped(running: FailoverInstallation) -> None:
+    """Stop the gateway, as an update does, and start another one."""
+    assert await running.members.of["gateway"].pop().process.stop() == 0
+    await _gateway_started(running)
+
+
 async def gateway_killed(running: FailoverInstallation) -> None:
     """Kill the gateway, with its workers if it has some. A supervisor starts another one."""
     gateway = running.members.of["gateway"].pop()
@@ -116,6 +133,10 @@ async def gateway_killed(running: FailoverInstallation) -> None:
     await gateway.kill()
     for pid in workers:
         await wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), "the end of a worker")  # type: ignore[misc]
+    await _gateway_started(running)
+
+
+async def _gateway_started(running: FailoverInstallation) -> None:
     started = await running.start("gateway")
     await started.process.logged("serving")
     running.healed()
@@ -131,6 +152,17 @@ async def worker_paused(running: FailoverInstallation) -> None:
     """Pause the worker that serves the subscriber: its parent replaces it."""
     os.kill(serving_pid(running), signal.SIGSTOP)
     await asyncio.sleep(0)
+
+
+async def worker_paused_and_woken(running: FailoverInstallation) -> None:
+    """Pause the worker that serves the subscriber, and wake it before its parent replaces it."""
+    pid = serving_pid(running)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(1.2)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    running.healed()
 
 
 def worker_pids(gateway: Member) -> list[int]:
@@ -182,8 +214,16 @@ async def gateway_out_of_files(running: FailoverInstallation) -> None:
 
 async def engine_out_of_files(running: FailoverInstallation) -> None:
     """Limit the open files of an engine to three, and end its connections to Redis."""
-    engine = running.engines[0]
-    async with _limited(engine, resource.RLIMIT_NOFILE, 3), running.redis.client() as redis:
+    await _out_of_files(running, running.engines[0])
+
+
+async def feeder_out_of_files(running: FailoverInstallation) -> None:
+    """Limit the open files of the connected feeder to three, and end its connections to Redis."""
+    await _out_of_files(running, await connected(running))
+
+
+async def _out_of_files(running: FailoverInstallation, member: Member) -> None:
+    async with _limited(member, resource.RLIMIT_NOFILE, 3), running.redis.client() as redis:
         await redis.execute_command("CLIENT", "KILL", "TYPE", "normal")
         await asyncio.sleep(4.0)
     running.healed()
@@ -191,13 +231,28 @@ async def engine_out_of_files(running: FailoverInstallation) -> None:
 
 async def engine_out_of_memory(running: FailoverInstallation) -> None:
     """Limit the memory of an engine to what it has. It may end: then another one is started."""
-    engine = running.engines[0]
-    engine.process.may_fail = True
-    statm = Path(f"/proc/{engine.process.pid}/statm").read_text().split()
-    async with _limited(engine, resource.RLIMIT_AS, int(statm[0]) * os.sysconf("SC_PAGE_SIZE")):
+    await _out_of_memory(running, running.engines[0], "engine")
+
+
+async def feeder_out_of_memory(running: FailoverInstallation) -> None:
+    """Limit the memory of the connected feeder to what it has. It may end: then another one is there."""
+    await _out_of_memory(running, await connected(running), "feeder")
+
+
+async def gateway_out_of_memory(running: FailoverInstallation) -> None:
+    """Limit the memory of a gateway to what it has. It may end: then another one is started."""
+    await _out_of_memory(running, running.gateway, "gateway")
+    if not running.members.of["gateway"]:
+        await _gateway_started(running)
+
+
+async def _out_of_memory(running: FailoverInstallation, member: Member, role: str) -> None:
+    member.process.may_fail = True
+    statm = Path(f"/proc/{member.process.pid}/statm").read_text().split()
+    async with _limited(member, resource.RLIMIT_AS, int(statm[0]) * os.sysconf("SC_PAGE_SIZE")):
         await asyncio.sleep(4.0)
-    if not engine.is_running:
-        running.engines.remove(engine)
+    if not member.is_running:
+        running.members.of[role].remove(member)
     running.healed()
 
 

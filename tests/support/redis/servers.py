@@ -37,6 +37,8 @@ class RedisServer:
         self.folder = folder
         self.options = dict(options or {})
         self.port = free_port()
+        #: what its process finds in its environment beside ours
+        self.environment: dict[str, str] = {}
         self._sentinel = sentinel
         self._binary = binary
         self._process: asyncio.subprocess.Process | None = None
@@ -78,6 +80,7 @@ class RedisServer:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
+            env={**os.environ, **self.environment},
         )
         if plain:
             await self._answers()
@@ -89,6 +92,12 @@ class RedisServer:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+
+    async def stop(self) -> None:
+        """End it as an update does: it saves what it has, if it is configured to save."""
+        assert self._process is not None
+        self._process.terminate()
+        await self._process.wait()
 
     def pause(self) -> None:
         """Stop it: it keeps its connections and answers nothing."""

@@ -45,7 +45,7 @@ class Owner:
     """An offer and its publisher, which brings the snapshot up to the stream with every entry, or rarely."""
 
     def __init__(self, redis: Redis, *, refresh_s: float = 0.0) -> None:
-        self.publisher = Publisher(redis, 0, KEYS, OwnedOffer(("default",)), refresh_s=refresh_s)
+        self.publisher = Publisher(redis, 0, KEYS, OwnedOffer(("default",)), refresh_s=refresh_s, jump=int)
 
     @property
     def offer(self) -> OwnedOffer:

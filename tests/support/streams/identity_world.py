@@ -6,6 +6,8 @@ until the scheduler carries it out, answers it, or neither.
 
 from __future__ import annotations
 
+import random
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -33,6 +35,7 @@ SIDES = {
     "3": ("River Plate", "Nacional"),
 }
 FEEDS = ("b", "p", "o")
+_HOUR_MS = 3_600_000
 EVENTS = tuple(f"{feed}.{number}" for feed in FEEDS for number in SIDES)
 
 
@@ -153,8 +156,10 @@ class EngineProcess:
             self.pipeline.books,
             decides=lambda: self.decides,
             changed=lambda: None,
-            wall_ms=world.tick,
+            # Clocks of engines are hours apart.
+            wall_ms=lambda: world.tick() + (len(name) % 3 - 1) * _HOUR_MS,
             clock=lambda: world.now_ms / 1000,
+            jump=world.jump,
         )
         self.progress = self.keeper._progress
         self._step: Any = None
@@ -208,10 +213,12 @@ class IdentityWorld:
 
     Args:
         is_fenced: whether writes are checked against the last entry, as they must be.
+        jumps: whether new epochs are advanced at random, as they must be.
     """
 
-    def __init__(self, *, is_fenced: bool = True) -> None:
+    def __init__(self, *, is_fenced: bool = True, jumps: bool = True) -> None:
         self.is_fenced = is_fenced
+        self.jump: Callable[[], int] = partial(random.Random(7).randrange, 65_536) if jumps else int
         self.now_ms = 1_795_000_000_000
         self.redis = MemoryIdentities.empty()
         self.engines: dict[str, EngineProcess] = {}

@@ -55,6 +55,17 @@ def test_the_line_nearest_to_even_is_the_main_one() -> None:
     assert ([3.5], 3) == (totals.main(), totals.changes), "only what really changes is published"
 
 
+def test_an_epoch_hours_ahead_of_the_time_does_not_keep_a_suspended_main_line() -> None:
+    totals = Totals()
+    for line, under, over in ((1.5, 3000, 1400), (2.5, 1900, 1950)):
+        totals.stage(line, under, over)
+    totals.main(now_ms=1)
+    totals.stage(2.5, 1900, 1950, status="suspended")
+    totals.offer.open_epoch(3_600_000)
+    assert [2.5] == totals.main(now_ms=2)
+    assert [1.5] == totals.main(now_ms=1 + KEPT_SUSPENDED_MS)
+
+
 def test_a_market_without_lines_is_neither_a_main_line_nor_another() -> None:
     totals = Totals()
     totals.offer.stage_market(

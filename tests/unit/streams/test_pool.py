@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from functools import partial
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from oddsengine.streams.clients.pool import ConnectLimit
+from oddsengine.streams.clients.pool import ConnectLimit, Way
 from oddsengine.streams.connection import text_of
 
 
@@ -24,7 +26,7 @@ def test_a_connection_that_is_swallowed_is_given_up_soon() -> None:
 
 def test_where_it_takes_long_it_may_take_longer() -> None:
     assert ConnectLimit().limit_s(1.0) is None, "nothing is known of it"
-    assert 1.6 == after(0.01, 0.3, 0.4, 0.2).limit_s(1.0), "of the last three"
+    assert 0.8 == after(0.01, 0.3, 0.4, 0.2).limit_s(1.0), "of the last three"
 
 
 def test_a_way_that_has_become_slow_is_granted_more_and_more() -> None:
@@ -35,6 +37,19 @@ def test_a_way_that_has_become_slow_is_granted_more_and_more() -> None:
     limit.note_made(2.0)
     limit.note_timeout(30.0)
     assert 0.5 == limit.limit_s(30.5), "it starts again"
+
+
+async def test_a_connection_that_another_one_has_overtaken_is_made_again() -> None:
+    """Its network has lost what it sent, and has recovered since: nobody waits for the rest of its time."""
+    way = Way()
+    way.limit = after(10.0)
+    slow = asyncio.create_task(way.connect(asyncio.Event().wait))
+    alike = asyncio.create_task(way.connect(partial(asyncio.sleep, 0.2)))
+    await asyncio.sleep(0.15)
+    assert await way.connect(partial(asyncio.sleep, 0.0))
+    assert [False, False] == [await slow, await alike]
+    begun_together = [way.connect(partial(asyncio.sleep, wait_s)) for wait_s in (0.02, 0.0)]
+    assert [True, True] == await asyncio.gather(*begun_together)
 
 
 def test_a_certificate_that_is_not_trusted_is_named() -> None:

@@ -18,10 +18,11 @@ class Identities(RuleBasedStateMachine):
     """An adversary that schedules everything. Leases do not help: any engine may take itself for the one that decides."""
 
     is_fenced = True
+    jumps = True
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = IdentityWorld(is_fenced=self.is_fenced)
+        self.world = IdentityWorld(is_fenced=self.is_fenced, jumps=self.jumps)
         self.saved = MemoryIdentities.empty()
 
     def _engine(self, index: int) -> Any:
