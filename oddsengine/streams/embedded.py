@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -18,9 +17,11 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from oddsengine.common.processes.watcher import start_watcher
 from oddsengine.streams.errors import NoRedis
 
 if TYPE_CHECKING:
+    import subprocess
     from types import TracebackType
 
 _START_TIMEOUT_S: Final = 10.0
@@ -75,13 +76,7 @@ class EmbeddedRedis:
         return self._server.pid if self._server is not None and self._server.returncode is None else None
 
     async def __aenter__(self) -> Self:
-        self._watcher = subprocess.Popen(  # noqa: S603, ASYNC220 - a constant script; it starts at once
-            ["/bin/sh", "-c", _WATCHER, "watcher", str(self._directory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._watcher = start_watcher(_WATCHER, str(self._directory))
         try:
             await self._start()
         except BaseException:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from oddsengine.common.signals import on_reload
+from oddsengine.common.processes.signals import on_reload
 from oddsengine.common.tasks import end_tasks
 from oddsengine.history.embedded.server import NICENESS
 from oddsengine.runtime.archiving.database import provide_history

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from oddsengine.common.signals import on_reload
+from oddsengine.common.processes.signals import on_reload
 from oddsengine.engine.ownership.ownership import WARM_UP_S
 from oddsengine.runtime.archiving.notes import note_history
 from oddsengine.runtime.engine import engine_parts, open_engine, run_engine, serve_engine_api

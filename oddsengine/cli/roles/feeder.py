@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from oddsengine.common.signals import on_reload
+from oddsengine.common.processes.signals import on_reload
 from oddsengine.runtime.feed_runner import open_feeds
 from oddsengine.runtime.feeding.http_api import serve_feeder_api
 from oddsengine.runtime.feeding.running import share_feeds

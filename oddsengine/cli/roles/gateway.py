@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
-from oddsengine.common.signals import on_reload
+from oddsengine.common.processes.signals import on_reload
 from oddsengine.runtime.gateway import open_gateway, read_secrets, run_gateway, wait_loaded
 from oddsengine.runtime.processes.file_watch import POLL_S
 from oddsengine.runtime.processes.front import announce, url_of, when_free

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from oddsengine.common.signals import on_reload
+from oddsengine.common.processes.signals import on_reload
 from oddsengine.runtime.archiving.companion import keep_history
 from oddsengine.runtime.archiving.notes import note_history
 from oddsengine.runtime.engine import engine_parts

@@ -20,7 +20,7 @@ from oddsengine.cli.watching.filters import Filter
 from oddsengine.cli.watching.lines import Lines
 from oddsengine.client import OddsClient, Problem
 from oddsengine.client.errors import GaveUp
-from oddsengine.common.signals import on_stop
+from oddsengine.common.processes.signals import on_stop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import structlog
 
+from oddsengine.common.processes.watcher import start_watcher
 from oddsengine.history.embedded.account import find_programs, give_away, spawn_arguments
 from oddsengine.history.errors import NoServer
 
@@ -118,13 +119,7 @@ class EmbeddedPostgres:
             give_away(self._directory)
             give_away(self._sockets)
             removed = str(self._directory) if self._is_temporary else ""
-            self._watcher = subprocess.Popen(  # noqa: S603, ASYNC220 - a constant script; it starts at once
-                ["/bin/sh", "-c", _WATCHER, "watcher", str(self._data), removed],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            self._watcher = start_watcher(_WATCHER, str(self._data), removed)
             self._programs = await asyncio.to_thread(find_programs, self._directory)
             await self._initialise()
             await self._start()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.excerpts import bounded, echoed, excerpt
-from oddsengine.common.signals import on_reload, on_stop
+from oddsengine.common.processes.signals import on_reload, on_stop
 from oddsengine.common.tasks import end_tasks
 
 

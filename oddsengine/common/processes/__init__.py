@@ -1,0 +1,1 @@
+"""Signals of this process, and what cleans up after it."""
