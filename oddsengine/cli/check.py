@@ -16,6 +16,7 @@ from oddsengine.bridge.delivery import BrokerFailed
 from oddsengine.gateway.access.authentication import UnusableKey
 from oddsengine.gateway.quotes.keys import QuoteKeys
 from oddsengine.history.errors import HistoryError
+from oddsengine.runtime.archiving.checkpoint_key import load_checkpoint_key
 from oddsengine.runtime.archiving.database import check_installed, provide_history
 from oddsengine.runtime.certificates import server_context
 from oddsengine.runtime.parts.access import build_authenticator
@@ -69,7 +70,7 @@ async def find_missing(settings: Settings) -> AsyncIterator[StartFailed]:
             open_endpoints([webhook])
         except ValueError as error:
             yield StartFailed(Step.SECRETS, str(error))
-    unusable = _unusable_quote_keys, _unusable_certificates, _unusable_bridges, _missing_extras
+    unusable = _unusable_quote_keys, _unusable_checkpoint_key, _unusable_certificates, _unusable_bridges, _missing_extras
     for problem in chain.from_iterable(find(settings) for find in unusable):
         yield problem
     async for problem in _unusable_hosts(settings):
@@ -116,6 +117,13 @@ def _missing_extras(settings: Settings) -> Iterator[StartFailed]:
 def _unusable_quote_keys(settings: Settings) -> Iterator[StartFailed]:
     try:
         QuoteKeys(settings.quotes)
+    except ValueError as error:
+        yield StartFailed(Step.SECRETS, str(error))
+
+
+def _unusable_checkpoint_key(settings: Settings) -> Iterator[StartFailed]:
+    try:
+        load_checkpoint_key(settings.history)
     except ValueError as error:
         yield StartFailed(Step.SECRETS, str(error))
 

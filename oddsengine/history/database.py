@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +16,7 @@ from oddsengine.common.settings.secret_keys import read_secret_key
 from oddsengine.history.errors import OtherHistory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from oddsengine.history.settings import HistorySettings
 
@@ -113,6 +114,20 @@ def open_database(settings: HistorySettings, url: str = "", environment: Mapping
     if password:
         SECRETS.add(password)
     return Database(url or settings.url, password, tls, settings)
+
+
+@contextmanager
+def aborted_after(connection: Any, seconds: float) -> Iterator[None]:
+    """Abort a connection if what is done on it takes too long: what waits for it raises one of `UNREACHABLE`.
+
+    A server, or the way to it, may be gone without a word, and nothing else would end the wait: the driver has no keep-alive. To
+    cancel what waits is not enough, since it then waits for the server's answer to that.
+    """
+    timer = asyncio.get_running_loop().call_later(seconds, connection.terminate)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 async def claim_installation(connection: Any, namespace: str, shards: int, now_ms: int) -> None:

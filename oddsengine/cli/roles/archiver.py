@@ -13,6 +13,7 @@ import structlog
 from oddsengine.common.processes.signals import on_reload
 from oddsengine.common.tasks import end_tasks
 from oddsengine.history.embedded.server import NICENESS
+from oddsengine.runtime.archiving.checkpoint_key import is_exposed, load_checkpoint_key
 from oddsengine.runtime.archiving.database import provide_history
 from oddsengine.runtime.parts.access import access_part, build_admission, without_anonymous
 from oddsengine.runtime.parts.serving import access_log_part
@@ -56,6 +57,9 @@ async def archiver(
             await stack.enter_async_context(_stop_at_eof(startup))
         with startup.doing(Step.SECRETS):
             admission = build_admission(without_anonymous(settings, "history.host", history.host))
+            load_checkpoint_key(history)
+            if is_exposed(history):
+                _log.warning("checkpoint key can be used by others, change the mode of its file", file=history.checkpoint_key)
         front = await stack.enter_async_context(open_front(history.host, history.port, startup))
         # The process that runs this one has the port of the config.
         scrapes = await stack.enter_async_context(open_scrapes(MetricsSettings() if until_eof else settings.metrics, startup))

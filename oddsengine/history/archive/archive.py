@@ -18,7 +18,7 @@ from oddsengine.history.archive.command_reader import CommandReader
 from oddsengine.history.archive.note_reader import NoteReader
 from oddsengine.history.archive.restoring import restore_shard
 from oddsengine.history.archive.writer import read_position, write_batches
-from oddsengine.history.database import UNREACHABLE, claim_installation
+from oddsengine.history.database import UNREACHABLE, aborted_after, claim_installation
 from oddsengine.history.errors import Displaced
 from oddsengine.history.rows.command_rows import STREAM, CommandRows
 from oddsengine.history.rows.note_rows import NOTES, NoteRows
@@ -47,6 +47,9 @@ _MAX_ROWS: Final = 50_000
 #: Entries added before others get their turn.
 _ENTRIES_AT_ONCE: Final = 50
 _RETRY_S: Final = 0.5
+#: Far longer than a server that is only slow takes: what it takes longer for is begun again, on another connection.
+_RESTORE_TIMEOUT_S: Final = 600.0
+_WRITE_TIMEOUT_S: Final = 120.0
 _USER: Final = "archiver"
 _OUTAGE: Final = Outage("history not written, trying again", "history written again")
 _log = structlog.get_logger(__name__)
@@ -129,10 +132,11 @@ class Archive:
         while True:
             try:
                 self._connection = await self._database.connect()
-                await claim_installation(self._connection, self._namespace, self._shards, self._wall_ms())
-                self._commands = CommandRows(await read_position(self._connection, STREAM))
-                self._notes = NoteRows(await read_position(self._connection, str(NOTES)))
-                self._rows = [await restore_shard(self._connection, shard) for shard in range(self._shards)]
+                with aborted_after(self._connection, _RESTORE_TIMEOUT_S):
+                    await claim_installation(self._connection, self._namespace, self._shards, self._wall_ms())
+                    self._commands = CommandRows(await read_position(self._connection, STREAM))
+                    self._notes = NoteRows(await read_position(self._connection, str(NOTES)))
+                    self._rows = [await restore_shard(self._connection, shard) for shard in range(self._shards)]
             except UNREACHABLE as error:
                 self._note(error)
                 self._close()
@@ -210,7 +214,12 @@ class Archive:
         """Return the rows of a query. Waits until the database answers."""
         while True:
             try:
-                return await self._database.fetch(query, *args)
+                connection = await self._database.connect()
+                try:
+                    with aborted_after(connection, _WRITE_TIMEOUT_S):
+                        return list(await connection.fetch(query, *args))
+                finally:
+                    connection.terminate()
             except UNREACHABLE as error:
                 self._note(error)
                 await asyncio.sleep(_RETRY_S)
@@ -238,16 +247,18 @@ class Archive:
                 if not pending and commands is None:
                     continue
             try:
-                if self._connection is None:
-                    self._connection = await self._database.connect()
-                    pending = await self._missing(pending)
-                    if commands is not None and await read_position(self._connection, STREAM) == commands.after:
-                        commands = None
-                times_ms = {row.at_ms for batch in pending for row in batch.entries}
-                times_ms.update(row.at_ms for batch in pending for row in batch.records)
-                await self._upkeep.make_days(self._connection, times_ms)
-                await write_batches(self._connection, pending, commands)
-                await self._upkeep.do(self._connection)
+                is_other = self._connection is None
+                self._connection = self._connection or await self._database.connect()
+                with aborted_after(self._connection, _WRITE_TIMEOUT_S):
+                    if is_other:
+                        pending = await self._missing(pending)
+                        if commands is not None and await read_position(self._connection, STREAM) == commands.after:
+                            commands = None
+                    times_ms = {row.at_ms for batch in pending for row in batch.entries}
+                    times_ms.update(row.at_ms for batch in pending for row in batch.records)
+                    await self._upkeep.make_days(self._connection, times_ms)
+                    await write_batches(self._connection, pending, commands)
+                    await self._upkeep.do(self._connection)
             except UNREACHABLE as error:
                 self._note(error)
                 self._close()

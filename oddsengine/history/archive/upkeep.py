@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 import structlog
 
+from oddsengine.common.reporting.outages import Outage
 from oddsengine.history.rows.tables import RecordKind, ShardPosition, key_of
 from oddsengine.history.schema.partitions import DAY_MS, DAYS_AHEAD, day_of, drop_day, find_days, make_days, partition_of
 from oddsengine.history.verification.checkpoints import CheckpointRow, digest_of_row, sign
@@ -31,7 +32,9 @@ _DROPPED: Final = """
         (shard, day, before_epoch, before_seq, before_number, epoch, seq, digest, number, record_digest)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
+_LAST_CHECKPOINT: Final = "SELECT at_ms FROM checkpoints ORDER BY number DESC LIMIT 1"
 _NEWEST: Final = "SELECT max(at_ms) FROM positions"
+_SIGNING: Final = Outage("checkpoint not signed, trying again", "checkpoint signed again")
 _log = structlog.get_logger(__name__)
 
 
@@ -51,13 +54,13 @@ class Upkeep:
         self._checkpoint_ms = round(checkpoint_s * 1000)
         self._wall_ms = wall_ms
         self._days: set[int] = set()
-        self._next_check_ms = 0
-        self._next_checkpoint_ms: int | None = None
+        self._last_check_ms = 0
+        self._last_checkpoint_ms: int | None = None
 
     def forget(self) -> None:
         """Forget which partitions exist: the connection is another one."""
         self._days.clear()
-        self._next_check_ms, self._next_checkpoint_ms = 0, None
+        self._last_check_ms, self._last_checkpoint_ms = 0, None
 
     async def make_days(self, connection: Any, times_ms: Iterable[int]) -> None:
         """Make the partitions of times, and of the next days."""
@@ -68,30 +71,43 @@ class Upkeep:
             self._days |= wanted
 
     async def do(self, connection: Any) -> None:
-        """Sign a checkpoint and drop old days, where these are due."""
+        """Sign a checkpoint and drop old days, where these are due. What the database refuses is tried again."""
         now_ms = self._wall_ms()
         if self._key is not None:
-            await self._sign(connection, self._key, now_ms)
-        if now_ms >= self._next_check_ms:
-            self._next_check_ms = now_ms + _CHECK_EVERY_MS
+            try:
+                await self._sign(connection, self._key, now_ms)
+            except asyncpg.PostgresConnectionError:
+                raise
+            except asyncpg.PostgresError as error:
+                _SIGNING.failed("archiver", type(error).__name__, error=str(error))
+        if _is_due(self._last_check_ms, _CHECK_EVERY_MS, now_ms):
+            self._last_check_ms = now_ms
             try:
                 newest_ms = await connection.fetchval(_NEWEST)
                 # A clock that is ahead must not delete anything: days pass by what is archived, too.
                 today = day_of(min(now_ms, newest_ms or 0))
                 self._days -= set(await drop_old_days(connection, today - self._keep_days))
-            except asyncpg.LockNotAvailableError:
-                _log.warning("days not dropped, they are being read; trying again")
+            except asyncpg.PostgresConnectionError:
+                raise
+            except asyncpg.PostgresError as error:
+                # They are being read for long, or something in the database depends on them.
+                _log.warning("days not dropped, trying again", error=str(error))
 
     async def _sign(self, connection: Any, key: Ed25519PrivateKey, now_ms: int) -> None:
-        if self._next_checkpoint_ms is None:
-            last_ms = await connection.fetchval("SELECT max(at_ms) FROM checkpoints")
-            self._next_checkpoint_ms = 0 if last_ms is None else last_ms + self._checkpoint_ms
-        if now_ms < self._next_checkpoint_ms:
+        if self._last_checkpoint_ms is None:
+            self._last_checkpoint_ms = await connection.fetchval(_LAST_CHECKPOINT) or 0
+        if not _is_due(self._last_checkpoint_ms, self._checkpoint_ms, now_ms):
             return
-        self._next_checkpoint_ms = now_ms + self._checkpoint_ms
         row = await write_checkpoint(connection, key, now_ms)
+        self._last_checkpoint_ms = now_ms
+        _SIGNING.worked("archiver")
         # Whoever keeps the log elsewhere can show later which checkpoints there were.
         _log.info("checkpoint", number=row.number, digest=digest_of_row(row))
+
+
+def _is_due(last_ms: int, every_ms: int, now_ms: int) -> bool:
+    """Check whether something is due again. A last time that is ahead is that of another clock."""
+    return not last_ms <= now_ms < last_ms + every_ms
 
 
 async def write_checkpoint(connection: Any, key: Ed25519PrivateKey, now_ms: int) -> CheckpointRow:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oddsengine.common.clock import CLOCK
-from oddsengine.common.settings.key_files import load_private_key
 from oddsengine.history.archive.archiver import Archiver
 from oddsengine.history.archive.upkeep import Upkeep
+from oddsengine.runtime.archiving.checkpoint_key import load_checkpoint_key
 from oddsengine.runtime.feeding.running import member_name
 from oddsengine.runtime.parts.sole_worker import run_worker
 
@@ -29,10 +28,12 @@ async def run_archiver(settings: Settings, redis_url: str, database: Database) -
         settings: the configuration.
         redis_url: the Redis with the streams.
         database: where they are archived.
+
+    Raises:
+        ValueError: if the key that signs checkpoints can't be used.
     """
     history = settings.history
-    key = load_private_key(Path(history.checkpoint_key)) if history.checkpoint_key else None
-    upkeep = Upkeep(history.keep_days, key, history.checkpoint_s, CLOCK.wall_ms)
+    upkeep = Upkeep(history.keep_days, load_checkpoint_key(history), history.checkpoint_s, CLOCK.wall_ms)
     name, namespace, shards = member_name(), settings.redis.namespace, settings.engine.shards
     options: Any = {"lease_s": settings.engine.lease_s, "clock": time.monotonic, "wall_ms": CLOCK.wall_ms}
     async with run_worker(

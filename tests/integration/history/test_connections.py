@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 import asyncpg
 import pytest
 
-from oddsengine.history.database import DENIED, UNREACHABLE, open_database
+from oddsengine.history.archive import archive
+from oddsengine.history.database import DENIED, UNREACHABLE, Database, open_database
 from oddsengine.history.settings import HistorySettings
 from tests.support.credentials import Certificates
+from tests.support.history.archiving import archiving, fetch, until_archived
 from tests.support.history.databases import shared_postgres
+from tests.support.streams.ends import Owner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
-    from oddsengine.history.database import Database
+    from redis.asyncio import Redis
+
+    from oddsengine.streams.embedded import EmbeddedRedis
 
 _SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"
 
@@ -47,6 +54,47 @@ async def tls_in_front(path: str, certificates: Certificates) -> AsyncIterator[i
     server = await asyncio.start_server(carry, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def silenced(database: Database, folder: Path) -> AsyncIterator[tuple[Database, asyncio.Event]]:
+    """Carry connections to a database. Yield where, and what ends that for all that there are, without a word, once it is set."""
+    head, _, name = database.url.partition("host=")
+    is_silent = asyncio.Event()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, to = await asyncio.open_unix_connection(f"{unquote(name)}/.s.PGSQL.5432")
+        is_old = not is_silent.is_set()
+
+        async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                if is_old and is_silent.is_set():
+                    return
+                target.write(data)
+            target.close()
+
+        writers.extend((to, writer))
+        await asyncio.gather(copy(reader, to), copy(there, writer))
+
+    writers: list[asyncio.StreamWriter] = []
+    async with await asyncio.start_unix_server(carry, folder / ".s.PGSQL.5432"):
+        yield Database(f"{head}host={quote(str(folder), safe='')}"), is_silent
+        for each in writers:
+            each.close()
+
+
+async def test_a_server_that_is_gone_without_a_word_is_left(
+    database: Database, redis_server: EmbeddedRedis, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "_WRITE_TIMEOUT_S", 0.3)
+    owner = await Owner(redis).claimed()
+    with tempfile.TemporaryDirectory() as folder:
+        async with silenced(database, Path(folder)) as (carried, is_silent), archiving(carried, redis_server.url):
+            await until_archived(database, owner.offer.epoch, 0)
+            is_silent.set()
+            await owner.offers(2000)
+            await until_archived(database, owner.offer.epoch, 1)
+    assert [(2,)] == await fetch(database, "SELECT count(*) FROM entries")
 
 
 async def test_a_password_is_shown_over_tls(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from oddsengine.history.archive.upkeep import Upkeep, drop_old_days
 from oddsengine.history.database import claim_installation
@@ -13,6 +16,7 @@ from oddsengine.history.errors import HistoryError, OtherHistory, SchemaMismatch
 from oddsengine.history.forgetting import forget_author
 from oddsengine.history.schema.migrations import check_schema, find_revision, migrate, newest_revision
 from oddsengine.history.schema.partitions import DAY_MS, find_days
+from oddsengine.history.verification.checkpoints import fingerprint
 from oddsengine.history.verification.verifier import Verifier
 from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.publisher import prepare
@@ -51,6 +55,11 @@ async def test_days_are_dropped_but_for_held_events_and_what_is_left_is_whole(
         await connection.execute("INSERT INTO holds VALUES ('e1', 0, 'a dispute')")
         assert [3, 4] == await drop_old_days(connection, 5)
         assert {0, 1, 2, 5} <= await find_days(connection)
+        # What can't be done is not in the way of what follows it.
+        await connection.execute("CREATE VIEW mine AS SELECT * FROM entries_19700101; DELETE FROM holds")
+        await Upkeep(3, None, 0, lambda: 5 * DAY_MS).do(connection)
+        await connection.execute("DROP VIEW mine; INSERT INTO holds VALUES ('e1', 0, 'a dispute')")
+        assert {0, 1, 2, 5} <= await find_days(connection)
         # Each day has all that was on offer when it began, so no question needs an earlier one.
         assert await market_at(database, "e2/match_odds", owner.offer.epoch, 6) is not None
         assert [] == (await Verifier(database, {}).run()).problems
@@ -67,12 +76,26 @@ async def test_days_are_dropped_but_for_held_events_and_what_is_left_is_whole(
     assert [] != (await Verifier(database, {}).run()).problems
 
 
+async def test_checkpoints_go_on_after_one_of_a_clock_that_was_ahead(database: Database) -> None:
+    key = Ed25519PrivateKey.generate()
+    connection = await database.connect()
+    for at_ms, signed in ((50 * DAY_MS, 1), (2 * DAY_MS, 2), (2 * DAY_MS + 500, 2), (2 * DAY_MS + 1000, 3)):
+        await Upkeep(1, key, 1.0, partial(int, at_ms)).do(connection)
+        assert [(signed,)] == await fetch(database, "SELECT count(*) FROM checkpoints"), at_ms
+    # They are in the way of nothing else, where the database refuses them.
+    await connection.execute("ALTER TABLE checkpoints ADD CHECK (number < 4)")
+    await Upkeep(1, key, 1.0, lambda: 3 * DAY_MS).do(connection)
+    await connection.close()
+    assert [] == (await Verifier(database, {fingerprint(key.public_key()): key.public_key()}).run()).problems
+
+
 async def test_tables_are_migrated_forward_and_back_and_those_of_newer_releases_refused() -> None:
     database = await shared_postgres.new_database(is_empty=True)
     newest = newest_revision()
     with pytest.raises(SchemaMismatch, match="no history yet: run `oddsengine history migrate`"):
         await check_schema(database.connect)
-    assert ("", newest) == await migrate(database.connect)
+    # Processes that start together do it one after the other.
+    assert {("", newest), (newest, newest)} == set(await asyncio.gather(*(migrate(database.connect) for _ in range(3))))
     assert (newest, newest) == await migrate(database.connect)
     await check_schema(database.connect)
     connection = await database.connect()
