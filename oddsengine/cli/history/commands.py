@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -30,10 +31,17 @@ for question in (price, changes, explain, commands):
     history.command()(question)
 
 
-def with_database(settings: Settings, action: Callable[[Database], Coroutine[Any, Any, _T]]) -> _T:
+def with_database(
+    settings: Settings, action: Callable[[Database], Coroutine[Any, Any, _T]], *, is_of_any_release: bool = False
+) -> _T:
     """Return what an action on the history of a config returns. An embedded server is started for it.
 
     What can fail because of something outside the program ends the command with one line.
+
+    Args:
+        settings: the configuration.
+        action: is called with the database.
+        is_of_any_release: whether the tables may be those of another release, or missing.
     """
     from oddsengine.history.errors import HistoryError
     from oddsengine.runtime.archiving.database import check_installed
@@ -48,9 +56,12 @@ def with_database(settings: Settings, action: Callable[[Database], Coroutine[Any
         check_installed()
         from oddsengine.history.database import UNREACHABLE
         from oddsengine.history.opening import opened_database
+        from oddsengine.history.schema.migrations import check_schema
 
         async def act() -> _T:
             async with opened_database(settings.history) as database:
+                if not is_of_any_release:
+                    await check_schema(database.connect)
                 return await action(database)
 
         try:
@@ -74,15 +85,20 @@ def parse_period(since: str | None, until: str | None) -> tuple[int | None, int 
 def migrate(
     config: ConfigOption = None,
     to: Annotated[str, typer.Option(help="A revision; 'head': the newest, 'base': none, which deletes the history.")] = "head",
+    yes: Annotated[  # noqa: FBT002 - an option of the command line
+        bool, typer.Option("--yes", help="Do not ask before the history is deleted, as a terminal is asked.")
+    ] = False,
 ) -> None:
     """Migrate the tables of the history to those of this release, or to others."""
+    if to == "base" and not yes and sys.stdin.isatty():
+        typer.confirm("This deletes the whole history. Delete it?", abort=True)
 
     async def act(database: Database) -> tuple[str, str]:
         from oddsengine.history.schema.migrations import migrate as migrate_to
 
         return await migrate_to(database.connect, to)
 
-    before, after = with_database(read_settings(config), act)
+    before, after = with_database(read_settings(config), act, is_of_any_release=True)
     typer.echo(f"schema {before or 'none'} -> {after or 'none'}" if before != after else f"schema {after or 'none'}, as before")
 
 

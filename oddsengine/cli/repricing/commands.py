@@ -82,10 +82,8 @@ def reprice(  # noqa: PLR0913 - each is an option of the command line
             stale_ms = round(settings.gateway.stale_suspend_after_s * 1000)
 
             async def act(database: Database) -> Report:
-                from oddsengine.history.schema.migrations import check_schema
                 from oddsengine.runtime.repricing.archived_offer import ArchivedOffer
 
-                await check_schema(database.connect)
                 archived = ArchivedOffer(database, since_ms or 0, until_ms or 0, stale_ms)
                 return await compare_with_history(recordings, plan, archived)
 

@@ -10,6 +10,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 #: What `--to` calls the newest and the empty schema.
 NEWEST: Final = "head"
 EMPTY: Final = "base"
+#: Held until the transaction ends. The number is ours, and means nothing.
+_LOCK: Final = "SELECT pg_advisory_xact_lock(7210340955812476022)"
 
 
 def newest_revision() -> str:
@@ -53,6 +56,8 @@ async def check_schema(connect: Callable[[], Awaitable[Any]]) -> None:
 async def migrate(connect: Callable[[], Awaitable[Any]], to: str = NEWEST) -> tuple[str, str]:
     """Migrate the tables of a database, in one transaction. Return the revisions before and after.
 
+    Of several that are asked to do it at once, as by processes that start together, one does it after the other.
+
     Args:
         connect: opens an asyncpg connection.
         to: a revision, "head" for the newest, or "base" for none: then everything is deleted.
@@ -61,31 +66,33 @@ async def migrate(connect: Callable[[], Awaitable[Any]], to: str = NEWEST) -> tu
         SchemaMismatch: if a newer release has made them.
         HistoryError: if there is no such revision.
     """
-    before = await find_revision(connect)
-    if before and not _is_known(before):
-        raise SchemaMismatch(before, newest_revision(), is_newer=True)
     scripts = _scripts()
     known = [each.revision for each in scripts.walk_revisions()][::-1]
     if to not in {NEWEST, EMPTY, *known}:
         raise HistoryError(f"there is no revision {to!r} of the history; known: {EMPTY}, {', '.join(known)}, {NEWEST}")
     target = newest_revision() if to == NEWEST else "" if to == EMPTY else to
     place = {"": 0, **{revision: number for number, revision in enumerate(known, 1)}}
-    goes_back = place[target] < place[before]
 
-    def steps(current: Any, _context: Any) -> Any:
-        if goes_back:
-            return scripts._downgrade_revs(target or EMPTY, current)  # noqa: SLF001 - as alembic's own command does
-        return scripts._upgrade_revs(target or EMPTY, current)  # noqa: SLF001 - the same
+    def change(connection: Connection) -> str:
+        connection.execute(text(_LOCK))
+        before = _found(connection)
+        if before not in place:
+            raise SchemaMismatch(before, newest_revision(), is_newer=True)
+        if target == before:
+            return before
 
-    def change(connection: Connection) -> None:
+        def steps(current: Any, _context: Any) -> Any:
+            if place[target] < place[before]:
+                return scripts._downgrade_revs(target or EMPTY, current)  # noqa: SLF001 - as alembic's own command does
+            return scripts._upgrade_revs(target or EMPTY, current)  # noqa: SLF001 - the same
+
         with EnvironmentContext(Config(), scripts, fn=steps, destination_rev=target or None) as environment:
             environment.configure(connection=connection)
             with environment.begin_transaction():
                 environment.run_migrations()
+        return before
 
-    if target != before:
-        await _run(connect, change)
-    return before, target
+    return str(await _run(connect, change)), target
 
 
 def _scripts() -> ScriptDirectory:

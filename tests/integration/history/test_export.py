@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow.parquet as pq
+import pytest
 from typer.testing import CliRunner
 
 from oddsengine.cli.app import app
 from oddsengine.domain.changes import MarketState, MarketTerms
 from oddsengine.history.archive.writer import write_batches
 from oddsengine.history.exporting.export import Exporter
+from oddsengine.history.exporting.parquet_files import ParquetFiles
+from oddsengine.history.exporting.price_rows import PriceRow
+from oddsengine.history.schema.migrations import newest_revision
 from oddsengine.history.schema.partitions import DAY_MS, make_days
 from tests.support.builders import an_event, an_offer_of
 from tests.support.history.synthetic import SyntheticShard
@@ -20,8 +24,6 @@ from tests.support.history.synthetic import SyntheticShard
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import pytest
 
     from oddsengine.history.database import Database
     from oddsengine.offer.owned_offer import OwnedOffer
@@ -107,6 +109,28 @@ async def test_an_export_has_every_price_by_day_and_sport(
     assert [("state", 9.0), ("state", None), ("left", None)] == [(row["kind"], row["odds"]) for row in gone]
 
 
+def test_files_are_whole_or_what_they_were(tmp_path: Path) -> None:
+    """Sports that differ in their spelling alone are in one file; a disk that is full leaves nothing half written."""
+
+    def written(*sports: str) -> ParquetFiles:
+        files = ParquetFiles(tmp_path, DAY)
+        for number, sport in enumerate(sports):
+            files.add(PriceRow(number, "left", 0, 1, number, sport, f"e{number}", f"e{number}/x"))
+        return files
+
+    (file,) = written("Ice Hockey", "ice_hockey").close()
+    before = pq.read_table(file)
+    assert ["Ice Hockey", "ice_hockey"] == before["sport"].to_pylist()
+    full = file.with_name(".tennis.parquet.unfinished")
+    full.symlink_to("/dev/full")
+    files = written("ice_hockey", "tennis")
+    with pytest.raises(OSError):  # noqa: PT011 - whichever it is
+        files.close()
+    files.discard()
+    assert [file] == list(file.parent.iterdir())
+    assert before == pq.read_table(file)
+
+
 async def test_a_part_of_a_day_of_one_sport_by_the_command(database: Database, tmp_path: Path) -> None:
     await archive_two_days(database)
     config = tmp_path / "odds.toml"
@@ -124,6 +148,12 @@ async def test_a_part_of_a_day_of_one_sport_by_the_command(database: Database, t
         backwards = ["history", *name.split(), "-c", str(config), "--from", "2024-10-05", "--to", "2024-10-04"]
         refused = await asyncio.to_thread(CliRunner().invoke, app, backwards)
         assert refused.exit_code == 2, "nothing in no time is no answer to whoever has confused two dates"
+
+    await database.execute("UPDATE alembic_version SET version_num = '0999'")
+    for name in ("verify", "export --out x", "holds", "forget --author ann"):
+        refused = await asyncio.to_thread(CliRunner().invoke, app, ["history", *name.split(), "-c", str(config)])
+        assert (1, True) == (refused.exit_code, "made by a newer release" in refused.output), refused.output
+    await database.execute("UPDATE alembic_version SET version_num = $1", newest_revision())
 
     for event, is_warned in (("e1", False), ("e7", True)):
         held = await asyncio.to_thread(CliRunner().invoke, app, ["history", "hold", event, "-c", str(config)])
