@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Final
 from redis.asyncio import Redis
 
 from bench.history.publisher import NAMESPACE
-from bench.load.processes import LOAD_CORES, SERVER_CORE, leave_server_core, module_running, process_running
-from bench.load.system import redis_running
+from bench.load.processes import LOAD_CORES, SERVER_CORE, cpu_s_of, leave_server_core, module_running, process_running
 from bench.reporting.progress import report_progress
 from bench.reporting.row import Row
 from oddsengine.history.archive.writer import read_position
 from oddsengine.history.database import Database
 from oddsengine.history.embedded.server import EmbeddedPostgres
 from oddsengine.history.schema.migrations import migrate
+from tests.support.service import redis_in_thread
 
 if TYPE_CHECKING:
     from bench.load.processes import ControlledProcess
@@ -48,11 +48,6 @@ url = "{history}"
 
 def _published(publisher: ControlledProcess, seconds: float) -> dict[str, float]:
     return publisher.request(json.dumps({"seconds": seconds, "rate": None}))
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _until_archived(database: Database, answer: dict[str, float]) -> None:
@@ -77,10 +72,10 @@ async def _turns(
         rates, cpu = {}, {}
         for is_beside in (False, True) if number % 2 else (True, False):
             (archiver.resume if is_beside else archiver.pause)()
-            began_s = publisher.cpu_s() + _cpu_s(redis_pid)
+            began_s = publisher.cpu_s() + cpu_s_of(redis_pid)
             answer = _published(publisher, _SECONDS)
             rates[is_beside] = answer["rate"]
-            cpu[is_beside] = answer["published"] / (publisher.cpu_s() + _cpu_s(redis_pid) - began_s)
+            cpu[is_beside] = answer["published"] / (publisher.cpu_s() + cpu_s_of(redis_pid) - began_s)
         costs.append(cpu[True] / cpu[False])
         ratios.append(rates[True] / rates[False])
         alone.append(rates[False])
@@ -149,12 +144,14 @@ async def _measure(redis_url: str, rounds: int) -> list[Row]:
                 redis = Redis.from_url(redis_url)
                 redis_pid = int((await redis.info("server"))["process_id"])
                 await redis.aclose()
+                if os.sched_getaffinity(redis_pid) != SERVER_CORE:
+                    raise RuntimeError("Redis is not on the core of the publisher")
                 return await _turns(database, publisher, archiver, redis_pid, rounds)
 
 
 def run(rounds: int = 8) -> list[Row]:
     """Measure with the publisher and Redis on one core, the archiver and PostgreSQL on the others."""
     os.sched_setaffinity(0, SERVER_CORE)
-    with redis_running() as redis_url:
+    with redis_in_thread() as redis_url:
         leave_server_core()
         return asyncio.run(_measure(redis_url, rounds))

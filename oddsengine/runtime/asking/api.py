@@ -109,11 +109,11 @@ class HistoryApi:
         with_fair, odds_format = includes_fair(request, access), odds_format_of(request)
         profile = profile_of(request, access, self._hub.profile_of(access))
         self._require_past(at_ms)
+        if not await self._may_see(access, key, at_ms):
+            return _absent(key, Absence("never"))
         found = await self._markets.at(key, at_ms, profile, with_fair=with_fair)
         if isinstance(found, Absence):
             return _absent(key, found)
-        if not await self._may_see(access, key, found.at_ms):
-            return _absent(key, Absence("never"))
         if found.price_index is None:
             return _no_profile(profile, found.profiles)
         return json_answer(market_answer(found, profile, self._stale_after_s, odds_format, with_fair=with_fair))
@@ -130,11 +130,11 @@ class HistoryApi:
         self._require_past(from_ms, "from")
         start = before(from_ms or 0) if cursor is None else Place(*cursor)
         self._require_past(start.at_ms, "cursor")
+        if not await self._may_see(access, key, start.at_ms):
+            return _absent(key, Absence("never"))
         found = await self._markets.changes(key, start, to_ms, profile, limit, with_fair=with_fair)
         if isinstance(found, Absence):
             return _absent(key, found)
-        if not await self._may_see(access, key, start.at_ms):
-            return _absent(key, Absence("never"))
         if profile is not None and profile not in found.profiles:
             return _no_profile(profile, found.profiles)
         return json_answer(changes_answer(found, profile, odds_format, with_fair=with_fair))
@@ -144,11 +144,11 @@ class HistoryApi:
         allow_parameters(request, "at")
         key, at_ms = request.match_info["id"], time_of(request, "at")
         self._require_past(at_ms)
+        if not await self._may_see(access, key, at_ms):
+            return _absent(key, Absence("never"))
         found = await self._explanations.explain(key, at_ms)
         if isinstance(found, Absence):
             return _absent(key, found)
-        if not await self._may_see(access, key, found.market.at_ms):
-            return _absent(key, Absence("never"))
         profile = None if access.role is Role.admin else access.profile
         if profile is not None and profile not in found.market.profiles:
             return _no_profile(profile, found.market.profiles)
@@ -208,10 +208,14 @@ class HistoryApi:
             channels[event] = await self._markets.channels_of(event, step.at_ms)
         return any(map(access.may_subscribe, channels[event]))
 
-    async def _may_see(self, access: Access, market: str, at_ms: int) -> bool:
-        """Check whether a token grants any channel that a market was in."""
+    async def _may_see(self, access: Access, market: str, at_ms: int | None) -> bool:
+        """Check whether a token grants any channel that a market was in at a time, now for None.
+
+        That is checked first: whoever may not see a market is not told either that there was one.
+        """
         if "*" in access.channels:
             return True
+        at_ms = self._hub.now_ms() if at_ms is None else at_ms
         return any(map(access.may_subscribe, await self._markets.channels_of(market, at_ms)))
 
 

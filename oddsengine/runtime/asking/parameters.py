@@ -32,7 +32,7 @@ def time_of(request: web.Request, name: str) -> int | None:
     try:
         # Eight digits are a date in the basic format of ISO 8601.
         if text.isascii() and text.isdigit() and len(text) != len("20261126"):
-            at_ms = int(text[:_MAX_DIGITS])
+            at_ms = int(text) if len(text) <= _MAX_DIGITS else -1
         else:
             # An unescaped `+` of a zone has become a space.
             # RFC 3339 allows small letters too.
