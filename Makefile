@@ -30,7 +30,7 @@ run: $(VENV)/.run ## start the demo: embedded Redis, simulated provider, live pa
 test: $(VENV)/.test ## run all tests, five at a time; with coverage: make test ARGS=--cov
 	@.ci/packages
 	@.ci/tests $(BIN)/python -n $(WORKERS) --dist worksteal -m "not alone" $(ARGS)
-	@.ci/tests $(BIN)/python -n 6 --dist load -m alone $(ALONE) $(ARGS) $(if $(findstring --cov,$(ARGS)),--cov-append)
+	@.ci/tests $(BIN)/python -n 5 --dist load -m alone $(ALONE) $(ARGS) $(if $(findstring --cov,$(ARGS)),--cov-append)
 
 laws: $(VENV)/.test ## try every law with 20 times the examples of `make test`; another number: make laws TIMES=100
 	ODDSENGINE_EXAMPLES=$(TIMES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 3600 -m hypothesis $(ARGS)

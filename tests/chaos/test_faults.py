@@ -24,7 +24,7 @@ THIRDS = [pytest.param(slice(first, None, 3), id=name) for first, name in enumer
 async def faults_of(adapter: str, third: slice) -> list[str]:
     """Run a third of an adapter's faults. Return the violations."""
     violations: list[str] = []
-    async with installation_for(adapter, events=6) as installation:
+    async with installation_for(adapter, events=3) as installation:
         await wait_until_consistent(installation, adapter)
         for fault in FAULTS[adapter][third]:
             outcome = await run_fault(installation, adapter, fault, SLACK_S)
