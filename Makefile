@@ -4,16 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # More than cores: many tests wait for sockets and timers.
-WORKERS ?= 5
+WORKERS ?= 6
 URL := http://localhost:$(or $(ODDSENGINE_GATEWAY__PORT),8080)
 INPUTS ?= 100000
 TIMES ?= 20
 
 # Tests start many processes, and each imports nearly everything: it is compiled once, whatever the environment says.
 test laws fuzz: export PYTHONDONTWRITEBYTECODE :=
-# Few files, so that the others need not be imported once more. With fewer than two for each worker they are dealt out in turns:
-# the longest, which are the first, are not one after another.
-test: ALONE = $(sort $(shell grep -rl --include='test_*.py' 'mark\.alone' tests))
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test laws fuzz lint format bench lock sbom clean
@@ -27,10 +24,9 @@ run: $(VENV)/.run ## start the demo: embedded Redis, simulated provider, live pa
 	@echo "open $(URL) in a browser; Ctrl-C stops"
 	$(BIN)/oddsengine run $(ARGS)
 
-test: $(VENV)/.test ## run all tests, five at a time; with coverage: make test ARGS=--cov
+test: $(VENV)/.test ## run all tests, six at a time; with coverage: make test ARGS=--cov
 	@.ci/packages
-	@.ci/tests $(BIN)/python -n $(WORKERS) --dist worksteal -m "not alone" $(ARGS)
-	@.ci/tests $(BIN)/python -n 5 --dist load -m alone $(ALONE) $(ARGS) $(if $(findstring --cov,$(ARGS)),--cov-append)
+	@.ci/tests $(BIN)/python --forks $(WORKERS) $(ARGS)
 
 laws: $(VENV)/.test ## try every law with 20 times the examples of `make test`; another number: make laws TIMES=100
 	ODDSENGINE_EXAMPLES=$(TIMES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 3600 -m hypothesis $(ARGS)

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from oddsengine.streams.embedded import EmbeddedRedis
+from tests.support.forks.plugin import is_forking, pytest_addoption, pytest_runtestloop  # noqa: F401 - pytest finds them
 from tests.support.laws.examples import USUAL
 from tests.support.processes.forked import fork_server
 from tests.support.service import shared_redis
@@ -37,6 +38,18 @@ def pytest_configure() -> None:
     """Heed SIGINT, which a shell ignores for what it runs in the background, and so would the commands under test."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start what all processes share while tests are collected."""
+    if is_forking(session.config):
+        fork_server.open()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """End it."""
+    fork_server.close()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -65,7 +78,6 @@ def _stop_shared_servers() -> Iterator[None]:
     fork_server.is_used = True
     yield
     shared_redis.close()
-    fork_server.close()
 
 
 @pytest_asyncio.fixture

@@ -85,7 +85,6 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     channel = socket.socket(fileno=int(sys.argv[1]))
-    channel.send(b"0")
     arguments = serve(channel)
     if arguments is not None:
         sys.argv = [str(program.__file__), *arguments]

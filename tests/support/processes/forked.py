@@ -7,6 +7,7 @@ starts (`PYTHONHASHSEED`, `LD_PRELOAD`) has no effect in a fork: with that a com
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import select
 import signal
@@ -15,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from threading import Lock
 from typing import IO, TYPE_CHECKING, Final
 
 import msgspec
@@ -31,12 +31,13 @@ _OF_INTERPRETERS: Final = ("PYTHON", "LD_", "ODDSENGINE_SPEEDUPS", "COV")
 
 
 class ForkServer:
-    """The server of a process of tests. It is started by the first command."""
+    """The server of a process of tests, and of those that are forked from it later. It is started by the first command."""
 
     def __init__(self) -> None:
         #: whether commands are forked; benchmarks measure how long a process takes to start
         self.is_used = False
-        self._lock = Lock()
+        # One at a time, of all processes that share the server.
+        self._lock = multiprocessing.get_context("fork").Lock()
         self._channel: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -48,8 +49,17 @@ class ForkServer:
         """Return the exit code of a command that has ended, and forget it."""
         return self._ask(Ended(pid))
 
+    def open(self) -> socket.socket:
+        """Start the server, without waiting for it. Return the socket that it will answer on."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [sys.executable, "-m", "tests.support.processes.fork_server", str(theirs.fileno())]
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=_ROOT)
+        self._channel = ours
+        return ours
+
     def close(self) -> None:
-        """End the server. No-op if it was never started."""
+        """Leave the server, which ends once nobody has it any more. No-op if it was never started."""
         with self._lock:
             if self._channel is not None and self._process is not None:
                 self._channel.close()
@@ -58,18 +68,11 @@ class ForkServer:
 
     def _ask(self, request: Start | Ended, streams: tuple[int, ...] = ()) -> int:
         with self._lock:
-            channel = self._channel or self._open()
+            channel = self._channel or self.open()
             socket.send_fds(channel, [msgspec.json.encode(request)], streams)
-            return int(msgspec.json.decode(channel.recv(100), type=int))
-
-    def _open(self) -> socket.socket:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            command = [sys.executable, "-m", "tests.support.processes.fork_server", str(theirs.fileno())]
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=_ROOT)
-        assert ours.recv(100), "the server has not started"
-        self._channel = ours
-        return ours
+            answer = channel.recv(100)
+            assert answer, "the server of commands has ended"
+            return int(msgspec.json.decode(answer, type=int))
 
 
 fork_server = ForkServer()

@@ -9,8 +9,6 @@ from typing import Any, Final
 import kubernetes_validate
 import pytest
 import yaml
-from helm_python import Chart, lint
-from helm_python.errors import HelmError
 
 from oddsengine import __version__
 
@@ -59,6 +57,8 @@ LITTLE: Final[dict[str, Any]] = {
 
 def rendered(values: dict[str, Any]) -> dict[tuple[str, str], Any]:
     """Return the manifests by kind and name, each valid in the oldest and the newest Kubernetes."""
+    from helm_python import Chart  # its threads would not survive a fork of the process that collects tests
+
     found: dict[tuple[str, str], Any] = {}
     with Chart.load(CHART) as chart:
         files = chart.render(values, name="live", namespace="odds")
@@ -77,11 +77,16 @@ def rendered(values: dict[str, Any]) -> dict[tuple[str, str], Any]:
 
 @pytest.mark.parametrize("values", [{}, EVERYTHING, LITTLE], ids=["defaults", "everything", "little"])
 def test_helm_finds_nothing_to_complain_about(values: dict[str, Any]) -> None:
+    from helm_python import lint
+
     found = lint(CHART, values, strict=True)
     assert [] == [message for message in found["messages"] if "icon" not in str(message)], found
 
 
 def test_a_misspelt_value_is_refused() -> None:
+    from helm_python import Chart
+    from helm_python.errors import HelmError
+
     misspelt: tuple[dict[str, Any], ...]
     misspelt = {"gatway": {}}, {"gateway": {"replica": 3}}, {"secrets": [{"name": "a", "roles": ["gate"]}]}
     for values in misspelt:
