@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,25 +83,24 @@ async def line_server() -> AsyncIterator[Any]:
         await server.wait_closed()
 
 
+def install(source: Path, site: Path) -> Path:
+    """Install a package of modules as pip does, which takes seconds; `.ci/python-client` has pip build it. Return the folder."""
+    project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
+    information = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    information.mkdir(parents=True)
+    for module in source.glob("*.py"):
+        shutil.copy(module, site)
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    lines = [
+        f"[{group}]\n{name} = {target}" for group, names in project["entry-points"].items() for name, target in names.items()
+    ]
+    (information / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    return site
+
+
 async def test_a_feed_of_another_package_is_found_by_its_entry_point_and_serves_prices(line_server: Any, tmp_path: Path) -> None:
     """The example of docs/adding-a-feed.md, installed outside this tree and run by the command line tool."""
-    source = tmp_path / "source"
-    shutil.copytree(ROOT / "docs" / "example-feed", source)
-    site = tmp_path / "site"
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--target",
-        str(site),
-        str(source),
-    ]
-    installed = await asyncio.to_thread(subprocess.run, install, capture_output=True, text=True, check=False)
-    assert 0 == installed.returncode, installed.stderr
+    site = install(ROOT / "docs" / "example-feed", tmp_path / "site")
     port = line_server.sockets[0].getsockname()[1]
     config = tmp_path / "config.toml"
     config.write_text(

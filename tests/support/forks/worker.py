@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import coverage
+from _pytest.config import create_terminal_writer
 
 if TYPE_CHECKING:
     import warnings
@@ -128,6 +130,8 @@ def _detach(config: Any, name: str) -> None:
     # What plug-ins take for a process of pytest-xdist's.
     config.workerinput, config.workeroutput = {"workerid": name}, {}
     config.pluginmanager.unregister(name="terminalreporter")
+    # What ends a test that takes too long writes the stacks of all threads to it.
+    config.pluginmanager.register(SimpleNamespace(_tw=create_terminal_writer(config)), "terminalreporter")
     capture = config.pluginmanager.getplugin("capturemanager")
     capture.stop_global_capturing()
     capture.start_global_capturing()

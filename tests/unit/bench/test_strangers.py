@@ -10,6 +10,7 @@ import pytest
 
 from bench import __main__ as command
 from bench.data import recordings as data
+from bench.engines import breadth
 from bench.reporting.row import Row
 from bench.scenarios import recordings
 from feeds.adapters.betfair.market_stream import MarketStream
@@ -39,6 +40,7 @@ def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ODDSENGINE_TEST_DATA", str(tmp_path / "nothing"))
     monkeypatch.setattr(data, "_FOLDER", tmp_path)
     monkeypatch.setattr(data, "_TICKS", 60)
+    monkeypatch.setattr(breadth, "_MESSAGES", 100)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

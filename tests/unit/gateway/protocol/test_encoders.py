@@ -248,7 +248,8 @@ def test_the_start_is_iso_8601_in_utc_with_milliseconds(encoding: Encoding) -> N
 
 
 @given(
-    changes=st.lists(market_changes, max_size=70),
+    # More than 15 are another kind of list in MessagePack.
+    changes=st.lists(market_changes, max_size=20),
     events=st.lists(event_changes, max_size=20),
     gone=names,
     encoding=encodings,
