@@ -156,7 +156,7 @@ class ChangeIndex(Generic[M]):
     def touch_runs(self, known: dict[EventId, EventEntry[M]], runs: list[tuple[EventId, int]], seq: int) -> None:
         """Record changes of the events of runs as `touch` does. No-op for those that are not known."""
         seq = max(self.loaded_seq, seq)
-        touch = touch_in_python if speedups.helper is None else speedups.helper.touch
+        touch = touch_in_python if speedups.gateway_loops is None else speedups.gateway_loops.touch
         if touch(known, runs, seq, self._events):
             self.newest = seq
 

@@ -235,7 +235,7 @@ class ReplicaOffer(Offer[HeldMarket]):
         for event in entry.events:
             self._apply_event(event, seq)
         self._index.touch_runs(self.events, entry.runs, seq)
-        take_over = take_over_in_python if speedups.helper is None else speedups.helper.take_over
+        take_over = take_over_in_python if speedups.gateway_loops is None else speedups.gateway_loops.take_over
         if take_over(self.markets, entry.markets, entry.records, seq):
             self._add_markets(entry)
         self.seq = max(self.seq, seq)

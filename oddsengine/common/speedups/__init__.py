@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from oddsengine.common.speedups.interface import Books, Helper, Pricing, Solvers
+    from oddsengine.common.speedups.interface import Books, GatewayLoops, Pricing, Solvers
 
 #: The interfaces that the callers are written for: a module that an earlier version has built is not used.
 INTERFACES: Final = {"_speedups": 1, "_solvers": 2, "_books": 1, "_pricing": 1}
@@ -30,7 +30,7 @@ def find_module(name: str) -> Any:
 
 # Looked up with each call, so that tests can try both.
 #: the gateway's loops
-helper: Helper | None = find_module("_speedups")
+gateway_loops: GatewayLoops | None = find_module("_speedups")
 #: the margin equations, and the fit of probabilities into their bounds
 solvers: Solvers | None = find_module("_solvers")
 #: the loop over the order books of a message

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 
-class Helper(Protocol):
+class GatewayLoops(Protocol):
     """The loops of a gateway. What they read of objects are slots of their classes."""
 
     def take_over(self, markets: dict[Any, Any], ids: list[Any], records: list[bytes], seq: int, /) -> bool:

@@ -13,7 +13,7 @@ from oddsengine.streams.positions import encode_at
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
-    from oddsengine.common.speedups.interface import Helper
+    from oddsengine.common.speedups.interface import GatewayLoops
     from oddsengine.gateway.fanout.audience import Audience
     from oddsengine.gateway.fanout.audiences import Audiences
     from oddsengine.gateway.fanout.batches import DeltaBatch
@@ -123,12 +123,12 @@ class DeltaEncoder:
             counters: count what is sent.
             now_s: monotonic seconds.
         """
-        helper = speedups.helper
-        due = None if helper is None else self._frames_in_c(helper, counters, now_s)
+        loops = speedups.gateway_loops
+        due = None if loops is None else self._frames_in_c(loops, counters, now_s)
         return self._frames_in_python(self.channels(), counters, now_s) if due is None else due
 
     def _frames_in_c(
-        self, helper: Helper, counters: GatewayCounters, now_s: float
+        self, loops: GatewayLoops, counters: GatewayCounters, now_s: float
     ) -> list[tuple[Audience[Session], bytes]] | None:
         changes, audiences = self._changes, self._audiences
         full = self._events.keys() | self._removals.keys()
@@ -139,7 +139,7 @@ class DeltaEncoder:
             return self._frame(audience, counters)
 
         self._found = found
-        framed = helper.frames(
+        framed = loops.frames(
             changes.runs,
             len(changes.markets),
             changes.markets if audiences.market_channels else None,

@@ -87,8 +87,8 @@ class Flush:
             ((audience, framed),) = due
             self.broadcast = Broadcast(audience.recipients, repeat(framed), self.moved)
             return
-        if speedups.helper is not None and not undelivered:
-            *recipients, payloads = speedups.helper.coalesce(due)
+        if speedups.gateway_loops is not None and not undelivered:
+            *recipients, payloads = speedups.gateway_loops.coalesce(due)
             self.broadcast = Broadcast(Recipients(*recipients), payloads, self.moved)
             return
         coalesced = coalesce((audience.members, framed) for audience, framed in due)

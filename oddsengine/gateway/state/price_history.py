@@ -67,7 +67,7 @@ class PriceHistory:
         for removal in entry.removals:
             if removal.what == "market":
                 known.pop(MarketId(removal.id), None)
-        keep = keep_versions_in_python if speedups.helper is None else speedups.helper.keep_versions
+        keep = keep_versions_in_python if speedups.gateway_loops is None else speedups.gateway_loops.keep_versions
         keep(known, entry.markets, entry.records, entry.ts_ms, received_ms, received_ms - self._keep_ms)
 
     def clear(self) -> None:

@@ -60,7 +60,7 @@ def _priced(key: str, price: int | None) -> bytes:
 
 def covers(earlier: bytes, later: bytes) -> bool:
     """Check whether a ready fragment sets all that an earlier one of the same market has set: they differ in numbers only."""
-    return covers_in_python(earlier, later) if speedups.helper is None else speedups.helper.covers(earlier, later)
+    return covers_in_python(earlier, later) if speedups.gateway_loops is None else speedups.gateway_loops.covers(earlier, later)
 
 
 def covers_in_python(earlier: bytes, later: bytes) -> bool:

@@ -21,7 +21,7 @@ def hub_samples(hub: Hub) -> Iterable[Sample]:
     """Yield what a hub has counted."""
     counters = hub.counters
     yield "oddsengine_sessions", (), len(hub.sessions)
-    yield "oddsengine_speedups", (), speedups.helper is not None
+    yield "oddsengine_speedups", (), speedups.gateway_loops is not None
     yield "oddsengine_sessions_opened_total", (), counters.opened
     yield "oddsengine_sent_frames_total", (), counters.frames
     yield "oddsengine_sent_bytes_total", (), counters.bytes

@@ -58,8 +58,8 @@ class ConnectLimit:
             self._too_long_since_s = began_s
 
 
-class Way:
-    """The way to one server: what this process knows of it, whatever client has found it out."""
+class Connectivity:
+    """How well this process reaches one server, whatever client of it has found it out."""
 
     def __init__(self) -> None:
         self.limit = ConnectLimit()
@@ -99,8 +99,8 @@ class Way:
                 attempt.reschedule(asyncio.get_running_loop().time())
 
 
-#: Address -> the way there: one for all clients of this process.
-_ways: defaultdict[tuple[Any, ...], Way] = defaultdict(Way)
+#: one for all clients of this process
+_by_address: defaultdict[tuple[Any, ...], Connectivity] = defaultdict(Connectivity)
 
 
 class RecoveringPool(BlockingConnectionPool):
@@ -111,7 +111,7 @@ class RecoveringPool(BlockingConnectionPool):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._way = _ways[tuple(options.get(name) for name in ("host", "port", "path"))]
+        self._connectivity = _by_address[tuple(options.get(name) for name in ("host", "port", "path"))]
         #: connection -> when it was taken, and when it was last returned without an error
         self._taken_s: dict[AbstractConnection, float] = {}
         self._proven_s: dict[AbstractConnection, float] = {}
@@ -128,7 +128,7 @@ class RecoveringPool(BlockingConnectionPool):
             await connecting()
             return
         try:
-            while not await self._way.connect(connecting):
+            while not await self._connectivity.connect(connecting):
                 await connection.disconnect(nowait=True)
         except TimeoutError:
             await connection.disconnect(nowait=True)

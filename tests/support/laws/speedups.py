@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: the module in C; None where it is not built
-BUILT: Final = speedups.helper
+BUILT: Final = speedups.gateway_loops
 
 
 @contextmanager
 def speedups_used(*, are_used: bool) -> Iterator[None]:
     """Use the loops in C, if they are built, or those in Python."""
-    before = speedups.helper
-    speedups.helper = BUILT if are_used else None
+    before = speedups.gateway_loops
+    speedups.gateway_loops = BUILT if are_used else None
     try:
         yield
     finally:
-        speedups.helper = before
+        speedups.gateway_loops = before

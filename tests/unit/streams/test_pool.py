@@ -8,7 +8,7 @@ from functools import partial
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from oddsengine.streams.clients.pool import ConnectLimit, Way
+from oddsengine.streams.clients.pool import Connectivity, ConnectLimit
 from oddsengine.streams.connection import text_of
 
 
@@ -29,7 +29,7 @@ def test_where_it_takes_long_it_may_take_longer() -> None:
     assert 0.8 == after(0.01, 0.3, 0.4, 0.2).limit_s(1.0), "of the last three"
 
 
-def test_a_way_that_has_become_slow_is_granted_more_and_more() -> None:
+def test_a_network_that_has_become_slow_is_granted_more_and_more() -> None:
     limit = after(0.01)
     limit.note_timeout(10.0)
     limit.note_timeout(11.0)
@@ -41,14 +41,14 @@ def test_a_way_that_has_become_slow_is_granted_more_and_more() -> None:
 
 async def test_a_connection_that_another_one_has_overtaken_is_made_again() -> None:
     """Its network has lost what it sent, and has recovered since: nobody waits for the rest of its time."""
-    way = Way()
-    way.limit = after(10.0)
-    slow = asyncio.create_task(way.connect(asyncio.Event().wait))
-    alike = asyncio.create_task(way.connect(partial(asyncio.sleep, 0.2)))
+    connectivity = Connectivity()
+    connectivity.limit = after(10.0)
+    slow = asyncio.create_task(connectivity.connect(asyncio.Event().wait))
+    alike = asyncio.create_task(connectivity.connect(partial(asyncio.sleep, 0.2)))
     await asyncio.sleep(0.15)
-    assert await way.connect(partial(asyncio.sleep, 0.0))
+    assert await connectivity.connect(partial(asyncio.sleep, 0.0))
     assert [False, False] == [await slow, await alike]
-    begun_together = [way.connect(partial(asyncio.sleep, wait_s)) for wait_s in (0.02, 0.0)]
+    begun_together = [connectivity.connect(partial(asyncio.sleep, wait_s)) for wait_s in (0.02, 0.0)]
     assert [True, True] == await asyncio.gather(*begun_together)
 
 

@@ -39,8 +39,8 @@ static int reaches(PyObject *price, PyObject *top, int side)
 static int set_row(PyObject *ladder, PyObject *price, PyObject *size, int has_size)
 {
     if (has_size) return PyDict_SetItem(ladder, price, size);
-    int is_there = PyDict_Contains(ladder, price);
-    return is_there > 0 ? PyDict_DelItem(ladder, price) : is_there;
+    int is_offered = PyDict_Contains(ladder, price);
+    return is_offered > 0 ? PyDict_DelItem(ladder, price) : is_offered;
 }
 
 static void store(PyObject **at, PyObject *value)

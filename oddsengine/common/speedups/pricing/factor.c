@@ -27,10 +27,10 @@ static double smallest(const double *numbers, Py_ssize_t count)
     return least;
 }
 
-static int has_gap(PyObject *probabilities)
+static int is_any_none(PyObject *list)
 {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(probabilities); i++)
-        if (PyList_GET_ITEM(probabilities, i) == Py_None) return 1;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++)
+        if (PyList_GET_ITEM(list, i) == Py_None) return 1;
     return 0;
 }
 
@@ -49,15 +49,15 @@ PyObject *common_factor(PyObject *Py_UNUSED(module), PyObject *const *arguments,
         PyObject *list = read_list(&set_layout, arguments[0], FLOORS + i, count);
         if (!list || read_numbers(list, numbers[i])) return NULL;
     }
-    PyObject *won = read_slot(&set_layout, arguments[0], WINNERS);
-    double winners = won ? PyLong_AsDouble(won) : -1.0, floors = exact_sum(numbers[0], (int)count);
+    PyObject *winner_count = read_slot(&set_layout, arguments[0], WINNERS);
+    double winners = winner_count ? PyLong_AsDouble(winner_count) : -1.0, floor_sum = exact_sum(numbers[0], (int)count);
     if (PyErr_Occurred()) return NULL;
-    if (has_gap(probabilities)) {
-        if (floors <= winners && winners <= exact_sum(numbers[1], (int)count)) return PyFloat_FromDouble(1.0);
+    if (is_any_none(probabilities)) {
+        if (floor_sum <= winners && winners <= exact_sum(numbers[1], (int)count)) return PyFloat_FromDouble(1.0);
         Py_RETURN_NONE;
     }
-    if (!(MIN_COHERENT * winners <= floors && floors <= MAX_COHERENT * winners)) Py_RETURN_NONE;
-    double factor = winners / floors;
+    if (!(MIN_COHERENT * winners <= floor_sum && floor_sum <= MAX_COHERENT * winners)) Py_RETURN_NONE;
+    double factor = winners / floor_sum;
     if (largest(numbers[2], count) <= factor && factor <= smallest(numbers[3], count)) return PyFloat_FromDouble(factor);
     Py_RETURN_NONE;
 }

@@ -37,14 +37,14 @@ PyObject *changed_books(PyObject *Py_UNUSED(module), PyObject *const *arguments,
 
 /* A price and a size, both 0 where there is no offer. */
 struct offer {
-    int is_there;
+    int exists;
     double price, size;
 };
 
 static int read_offer(PyObject *row, struct offer *offer)
 {
     *offer = (struct offer){row != Py_None, 0.0, 0.0};
-    if (!offer->is_there) return 0;
+    if (!offer->exists) return 0;
     if (check(PyTuple_Check(row) && PyTuple_GET_SIZE(row) == 2, "an offer is a price and a size")) return -1;
     offer->price = PyFloat_AsDouble(PyTuple_GET_ITEM(row, 0));
     offer->size = PyFloat_AsDouble(PyTuple_GET_ITEM(row, 1));
@@ -69,7 +69,7 @@ static int find_best(PyObject *book)
 /* See `fair_from_offers`. Returns 0 where there is no probability. */
 static double implied(const struct offer *back, const struct offer *lay, double max_spread, double min_size)
 {
-    if (!back->is_there || !lay->is_there) return 0.0;
+    if (!back->exists || !lay->exists) return 0.0;
     if (!(0.0 < back->price && back->price <= lay->price && lay->price <= back->price * (1.0 + max_spread))) return 0.0;
     if (back->size < min_size || lay->size < min_size) return 0.0;
     return (back->size / lay->price + lay->size / back->price) / (back->size + lay->size);
@@ -78,12 +78,12 @@ static double implied(const struct offer *back, const struct offer *lay, double 
 /* See `bounds`. */
 static double lower_bound(const struct offer *lay)
 {
-    return !lay->is_there ? 0.0 : lay->price > 1.0 ? 1.0 / lay->price : 1.0;
+    return !lay->exists ? 0.0 : lay->price > 1.0 ? 1.0 / lay->price : 1.0;
 }
 
 static double upper_bound(const struct offer *back)
 {
-    return back->is_there && back->price > 1.0 ? 1.0 / back->price : 1.0;
+    return back->exists && back->price > 1.0 ? 1.0 / back->price : 1.0;
 }
 
 /* Sets the probability of a selection, 0 for none. Returns whether it changed, -1 with an error. */

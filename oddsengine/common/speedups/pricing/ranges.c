@@ -115,8 +115,8 @@ static int add_index(PyObject *changed, Py_ssize_t index)
 static int set_price(PyObject *prices, Py_ssize_t profile, Py_ssize_t index, PyObject *price, PyObject *changed)
 {
     PyObject *own = profile < PyList_GET_SIZE(prices) ? PyList_GET_ITEM(prices, profile) : NULL;
-    int is_there = price && own && PyList_Check(own) && index < PyList_GET_SIZE(own);
-    int is_same = is_there ? PyObject_RichCompareBool(PyList_GET_ITEM(own, index), price, Py_EQ) : -1;
+    int is_known = price && own && PyList_Check(own) && index < PyList_GET_SIZE(own);
+    int is_same = is_known ? PyObject_RichCompareBool(PyList_GET_ITEM(own, index), price, Py_EQ) : -1;
     if (is_same) {
         Py_XDECREF(price);
         if (is_same < 0 && !PyErr_Occurred()) check(0, "each profile has a list of prices");
