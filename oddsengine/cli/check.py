@@ -81,7 +81,7 @@ async def _unusable_hosts(settings: Settings) -> AsyncIterator[StartFailed]:
     for section, host in (("gateway", settings.gateway.host), ("engine", settings.engine.host)):
         try:
             # The configured port may be in use, by the very service that is checked.
-            for sock in (await when_free(host, 0, 1, Startup()))[0]:
+            for sock in (await when_free(host, 0, 0, Startup()))[0]:
                 sock.close()
         except OSError as error:
             yield StartFailed(Step.BIND, f"{section}.host: {error.strerror or error}")

@@ -288,6 +288,8 @@ async def _accepting(
         if opened.silent:
             await startup.unless_stopped(_as_current_as_others(gateway.hub.replica, startup))
         await opened.front.hand_over()
+        # A worker's sockets may be bound only: connections come to those of workers that serve.
+        opened.front.listen()
         async with acceptor_of(runner.server) as acceptor:
             yield acceptor
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -13,9 +13,9 @@ import structlog
 from oddsengine.common.processes.signals import on_reload
 from oddsengine.runtime.gateway import open_gateway, read_secrets, run_gateway, wait_loaded
 from oddsengine.runtime.processes.file_watch import POLL_S
-from oddsengine.runtime.processes.front import announce, url_of, when_free
+from oddsengine.runtime.processes.front import Front, announce, url_of, when_free
 from oddsengine.runtime.processes.redis import provide_redis
-from oddsengine.runtime.processes.startup import Step
+from oddsengine.runtime.processes.startup import Step, Stopped
 from oddsengine.runtime.processes.worker import linked_to_parent
 from oddsengine.runtime.processes.workers import Workers
 from oddsengine.runtime.reload import GATEWAY_READS, Reloader, run_reloader
@@ -136,17 +136,20 @@ async def gateway_workers(
     """
     host, port = settings.gateway.host, settings.gateway.port
     with startup.doing(Step.SECRETS):
-        read_secrets(settings)
+        _, tls = read_secrets(settings)
     with startup.doing(Step.BIND):
-        shared = await startup.unless_stopped(when_free(host, port, count, startup))
-    with ExitStack() as sockets:
+        own, shared = await startup.unless_stopped(when_free(host, port, count, startup))
+    async with AsyncExitStack() as sockets:
+        front = Front(own, tls)
+        sockets.push_async_callback(front.close)
         for each in shared:
             for sock in each:
                 sockets.enter_context(sock)
-        sockets.enter_context(announce(shared[0], tls=bool(settings.gateway.tls_cert)))
+        await front.answer(startup)
+        sockets.enter_context(announce(own, tls=tls is not None))
         accepted = sockets.enter_context(AcceptedConfig(config, load))
         arguments = ["gateway", "--config", str(accepted.path), "--host", host, "--workers", "1"]
-        workers = Workers(arguments, shared, settings.gateway.worker_timeout_s, [accepted.fd])
+        workers = Workers(arguments, shared, settings.gateway.worker_timeout_s, [accepted.fd], startup)
         workers.drain_delay_s = settings.gateway.drain_delay_s
 
         def reloaded(needed: Sequence[str]) -> None:
@@ -167,12 +170,17 @@ async def gateway_workers(
         ):
             keeping = group.create_task(workers.run(), name="workers")
             try:
-                bound_port = int(shared[0][0].getsockname()[1])
-                _log.info("workers", url=url_of(host, bound_port, tls=bool(settings.gateway.tls_cert)), workers=count)
-                startup.ready()
-                await startup.stopping.wait()
+                _log.info("workers", url=url_of(host, front.port, tls=tls is not None), workers=count)
+                with suppress(Stopped):
+                    await startup.unless_stopped(workers.serving.wait())
+                    # Connections come to the workers that serve from now on.
+                    await front.close()
+                    startup.ready()
+                    await startup.stopping.wait()
             finally:
                 keeping.cancel()
+                # It listens itself until a worker serves.
+                await front.close()
                 # Its copies of the sockets are closed when the workers close theirs: then connections are refused.
                 await startup.linger(workers.drain_delay_s)
                 if startup.hurried.is_set():

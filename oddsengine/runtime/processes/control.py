@@ -19,9 +19,10 @@ _LENGTH_BYTES: Final = 4
 
 
 class Alive(msgspec.Struct, frozen=True, tag=True):
-    """The worker's event loop runs. `is_ready`: it serves."""
+    """The worker's event loop runs. `step`: the step that its start has come to; `waiting_for`: what that waits for."""
 
-    is_ready: bool
+    step: str
+    waiting_for: str
 
 
 class Reload(msgspec.Struct, frozen=True, tag=True):

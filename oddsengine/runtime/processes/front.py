@@ -7,6 +7,7 @@ import errno
 import socket
 from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
 from ipaddress import ip_address
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -75,13 +76,13 @@ def bind(addresses: Sequence[tuple[Any, ...]]) -> list[socket.socket]:
     return sockets
 
 
-def bind_shared(addresses: Sequence[tuple[Any, ...]], count: int) -> list[list[socket.socket]]:
-    """Listen on the same addresses several times, once for each worker: the system spreads connections over them.
+def bind_shared(addresses: Sequence[tuple[Any, ...]], count: int) -> tuple[list[socket.socket], list[list[socket.socket]]]:
+    """Listen on addresses, and bind them once more for each worker: the system spreads connections over those that listen.
 
     A port that anything else listens on is refused, also if that would share it: half of its clients would be ours.
 
     Returns:
-        The sockets of each worker.
+        The sockets that listen, and those of each worker, which do not listen yet.
 
     Raises:
         OSError: if any can't be bound.
@@ -92,17 +93,15 @@ def bind_shared(addresses: Sequence[tuple[Any, ...]], count: int) -> list[list[s
             stack.callback(sock.close)
             # Only once it is bound: with SO_REUSEPORT, binding succeeds on a port that another program shares.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sock.listen(_BACKLOG)
         names = [(each.family, each.type, each.proto, "", each.getsockname()) for each in first]
-        shared = [first]
-        for _ in range(count - 1):
+        shared: list[list[socket.socket]] = []
+        for _ in range(count):
             shared.append(_bound(names, reuse_port=True))
             for sock in shared[-1]:
                 stack.callback(sock.close)
-        for sockets in shared:
-            for sock in sockets:
-                sock.listen(_BACKLOG)
         stack.pop_all()
-        return shared
+        return first, shared
 
 
 def _bound(addresses: Sequence[tuple[Any, ...]], *, reuse_port: bool = False) -> list[socket.socket]:
@@ -212,6 +211,11 @@ class Front:
         finally:
             await runner.cleanup()
 
+    def listen(self) -> None:
+        """Listen on sockets that were bound only; no-op for those that listen."""
+        for each in self.sockets:
+            each.listen(_BACKLOG)
+
     def stop_listening(self) -> None:
         """Close the sockets: connections are refused from then on, unless another process has the same ones."""
         for each in self.sockets:
@@ -255,7 +259,8 @@ async def open_front(
         startup: the steps of the start; its step is BIND meanwhile.
         tls: for TLS; None for plain TCP.
         inherited: the file descriptors of sockets that listen already; empty to bind the port.
-        silent_s: how long what arrives meanwhile is left to wait, or to another process that accepts on the same sockets.
+        silent_s: how long what arrives meanwhile is left to wait; infinite to leave it to other processes on the same port, and
+            inherited sockets as they are: they may be bound only.
         announced: whether `oddsengine health` finds it; inherited sockets are announced by their parent.
 
     Raises:
@@ -266,11 +271,12 @@ async def open_front(
         if inherited:
             sockets = [socket.socket(fileno=each) for each in inherited]
         else:
-            sockets = (await startup.unless_stopped(when_free(host, port, 1, startup)))[0]
+            sockets, _ = await startup.unless_stopped(when_free(host, port, 0, startup))
     front = Front(sockets, tls)
     try:
         if silent_s:
-            front.answer_later(startup, silent_s)
+            if silent_s < inf:
+                front.answer_later(startup, silent_s)
         else:
             await front.answer(startup)
         with nullcontext() if inherited or not announced else announce(sockets, tls=tls is not None):
@@ -290,8 +296,13 @@ def announce(sockets: Sequence[socket.socket], *, tls: bool) -> Iterator[None]:
         yield
 
 
-async def when_free(host: str, port: int, count: int, startup: Startup) -> list[list[socket.socket]]:
-    """Bind a port for a number of processes, once the last process that had it has closed it.
+async def when_free(
+    host: str, port: int, workers: int, startup: Startup
+) -> tuple[list[socket.socket], list[list[socket.socket]]]:
+    """Listen on a port, and bind it for a number of workers, once the last process that had it has closed it.
+
+    Returns:
+        The sockets that listen, and those of each worker, which do not listen yet.
 
     Raises:
         OSError: if it can't be bound.
@@ -301,7 +312,7 @@ async def when_free(host: str, port: int, count: int, startup: Startup) -> list[
     until_s = loop.time() + _IN_USE_PATIENCE_S
     while True:
         try:
-            return bind_shared(addresses, count) if count > 1 else [bind(addresses)]
+            return bind_shared(addresses, workers) if workers else (bind(addresses), [])
         except OSError as problem:
             if problem.errno != errno.EADDRINUSE or loop.time() > until_s:
                 raise

@@ -30,9 +30,10 @@ def announced(url: str) -> Iterator[str]:
     Args:
         url: its URL as this machine reaches it; empty for a process that does not listen.
     """
-    file = folder() / f"{os.getpid()}-{url.rpartition(':')[2] or 0}.json"
+    file: Path | None = None
     reason = ""
     try:
+        file = folder() / f"{os.getpid()}-{url.rpartition(':')[2] or 0}.json"
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if file.parent.stat().st_uid != os.getuid():
             raise PermissionError(f"{file.parent} belongs to another user")
@@ -44,8 +45,9 @@ def announced(url: str) -> Iterator[str]:
     try:
         yield reason
     finally:
-        with suppress(OSError):
-            file.unlink()
+        if file is not None:
+            with suppress(OSError):
+                file.unlink()
 
 
 def running() -> list[dict[str, Any]]:

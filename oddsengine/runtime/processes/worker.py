@@ -24,7 +24,6 @@ from oddsengine.runtime.processes.control import (
     pack,
     unpack,
 )
-from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.telemetry.metrics import SharedRegistry
 from oddsengine.runtime.telemetry.process_samples import process_samples
 
@@ -89,8 +88,8 @@ class ParentLink:
         self._startup.hurry()
 
     def send_heartbeat(self) -> None:
-        """Report that the event loop runs, and whether this worker serves."""
-        self._channel.send(Alive(self._startup.step is Step.READY))
+        """Report that the event loop runs, and how far the start of this worker is."""
+        self._channel.send(Alive(self._startup.step.name, self._startup.waiting_for))
 
     async def _send_heartbeats(self) -> None:
         while True:

@@ -1,8 +1,9 @@
 """Keeps worker processes running that share a port, as one service: one set of metrics, one reload, one stop.
 
-Twice a second a worker reports to its parent that its event loop runs. One that falls silent is killed and replaced, one that
-ends is started again. Its sockets stay open in the parent, so connections wait for it meanwhile. A reload that needs new
-processes starts each new worker before it drains the old one.
+A worker listens once it serves; until the first one does, the parent answers that the service is starting. Twice a second a
+worker reports to its parent that its event loop runs. One that falls silent is killed and replaced, one that ends is started
+again. Its sockets stay open in the parent, so connections wait for it meanwhile. A reload that needs new processes starts each
+new worker before it drains the old one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import signal
 import socket
 import sys
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -36,6 +38,7 @@ from oddsengine.runtime.telemetry.process_samples import process_samples
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.telemetry.metrics import Sample
 
 #: A worker that exits is restarted after a delay, which doubles while workers exit soon after their start.
@@ -104,9 +107,10 @@ class Workers:
 
     Args:
         arguments: of the `oddsengine` command that each runs. `--listen-fd` and `--control-fd` are added.
-        sockets: what each listens on; they stay open here.
+        sockets: what each listens on once it serves; they stay open here.
         timeout_s: how long a worker may be silent before it is replaced.
         inherited: more file descriptors that each gets.
+        startup: is as far as the worker that was heard last, until the first one serves.
     """
 
     def __init__(
@@ -114,8 +118,10 @@ class Workers:
         arguments: Sequence[str],
         sockets: Sequence[Sequence[socket.socket]],
         timeout_s: float,
-        inherited: Sequence[int] = (),
+        inherited: Sequence[int],
+        startup: Startup,
     ) -> None:
+        self._startup = startup
         self._arguments = arguments
         self._inherited = inherited
         self._sockets = sockets
@@ -130,7 +136,10 @@ class Workers:
         self._replacing = asyncio.Lock()
         #: how long a worker that is asked to stop may serve on before it drains
         self.drain_delay_s = 0.0
-        self._was_ready = False
+        #: set once the first worker serves
+        self.serving = asyncio.Event()
+        #: the numbers of those that have served: connections come to their sockets, also while nobody accepts them
+        self._listening: set[int] = set()
 
     async def run(self) -> None:
         """Keep the workers running. When cancelled, let them drain."""
@@ -250,7 +259,7 @@ class Workers:
 
     def _check_start(self, worker: Worker) -> None:
         """Raise StartFailed if the service has never been ready, and its worker could not start."""
-        if not self._was_ready:
+        if not self.serving.is_set():
             for step in Step:
                 if step.exit_code > EXIT_FAILED and step.exit_code == worker.process.returncode:
                     raise WorkerNotStarted(step)
@@ -269,10 +278,8 @@ class Workers:
         with ours, theirs:
             command = [sys.executable, "-m", "oddsengine", *self._arguments]
             command += ["--listen-fd", ",".join(map(str, listening)), "--control-fd", str(theirs.fileno())]
-            if started is not None:
-                command += ["--silent-s", str(_START_TIMEOUT_S)]
-            elif self._was_ready:
-                command += ["--silent-s", str(_WAIT_S)]
+            waits_alone = started is None and number in self._listening
+            command += ["--silent-s", str(_WAIT_S if waits_alone else inf)]
             process = await asyncio.create_subprocess_exec(*command, pass_fds=[*listening, theirs.fileno(), *self._inherited])
             theirs.close()
             channel = await Channel.open(ours)
@@ -300,9 +307,7 @@ class Workers:
             match message:
                 case Alive():
                     worker.last_heartbeat_s, worker.has_sent_heartbeat = asyncio.get_running_loop().time(), True
-                    if message.is_ready:
-                        self._was_ready = True
-                        worker.ready.set()
+                    self._note(worker, Step[message.step], message.waiting_for)
                 case WorkerSamples():
                     worker.samples = unpack(message)
                     if (answer := worker.answers.pop(message.request, None)) is not None and not answer.done():
@@ -315,6 +320,15 @@ class Workers:
                 case _:
                     pass
         worker.last_heartbeat_s, worker.leaving = asyncio.get_running_loop().time(), True
+
+    def _note(self, worker: Worker, step: Step, waiting_for: str) -> None:
+        """Note how far the start of a worker is."""
+        if step is Step.READY:
+            self._listening.add(worker.number)
+            worker.ready.set()
+            self.serving.set()
+        elif not self.serving.is_set():
+            self._startup.step, self._startup.waiting_for = step, waiting_for
 
     async def _answer(self, worker: Worker, request: int) -> None:
         worker.channel.send(AllSamples(pack(request, await self.samples())))

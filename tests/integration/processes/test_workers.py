@@ -106,6 +106,12 @@ async def test_workers_are_one_service(redis_server: EmbeddedRedis, redis: Redis
     url = f"http://127.0.0.1:{port}"
     config = write_config(tmp_path / "odds.toml", redis_server.url, port)
     async with command("gateway", "-c", config, "--workers", "2", cwd=tmp_path) as parent, AsyncExitStack() as stack:
+        # until the first worker serves, the parent answers that they are starting
+        while not parent.log.read_text():
+            await asyncio.sleep(0.02)
+        status, body = await get(f"{url}/healthz")
+        assert (200, "starting") == (status, body["status"])
+        assert 503 == (await get(f"{url}/readyz"))[0]
         await parent.logged("serving", 2)
         first, second = workers_of(parent)
 
@@ -152,7 +158,7 @@ async def test_workers_are_one_service(redis_server: EmbeddedRedis, redis: Redis
         os.kill(parent.pid, signal.SIGKILL)
         assert {1012} == {await closed(socket) for socket in new}
         await wait_until(lambda: not any(map(is_running, workers_of(parent))), "the end of the workers")
-        for sock in (await when_free("127.0.0.1", port, 1, Startup()))[0]:
+        for sock in (await when_free("127.0.0.1", port, 0, Startup()))[0]:
             sock.close()
 
 
