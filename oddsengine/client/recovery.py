@@ -100,6 +100,7 @@ class Timing(NamedTuple):
             longer grants the next one half as long again.
         min_welcome_s: the same after a connection that fell silent.
         renew_share, renew_before_s: a token is replaced when this share of its life is left, or so many seconds.
+        token_s: how long the function for tokens may take.
         draw: draws a wait between two limits.
     """
 
@@ -117,6 +118,7 @@ class Timing(NamedTuple):
     min_welcome_s: float = 1.0
     renew_share: float = 0.2
     renew_before_s: float = 60.0
+    token_s: float = 30.0
     draw: Callable[[float, float], float] = random.uniform
 
     def backoff(self, failures: int, *, long: bool = False) -> float:

@@ -38,7 +38,7 @@ class _KeptToken:
     async def get(self, *, other: bool = False) -> str | None:
         """Return the token; with `other` one that was asked for now. Raises ValueError if it can't be one."""
         if self._source is not None and (other or self._token is None or time.time() >= self._until_s):
-            self._token = await ask_token(self._source)
+            self._token = await ask_token(self._source, Timing().token_s)
             expiry_s = None if self._token is None else expiry_of(self._token)
             now_s = time.time()
             in_s = None if expiry_s is None else Timing().renew_in_s(expiry_s - now_s)

@@ -95,24 +95,35 @@ class Tokens:
 
     async def _ask(self) -> str | None:
         try:
-            return await ask_token(self._source)
+            return await ask_token(self._source, self._timing.token_s)
         except Exception as error:
             raise NoToken(f"no token: {error!r}") from error
 
 
-async def ask_token(source: Callable[[], str | Awaitable[str]] | None) -> str | None:
+async def ask_token(source: Callable[[], str | Awaitable[str]] | None, timeout_s: float) -> str | None:
     """Return the application's token, waiting for it if it is an awaitable; None if there is none.
 
     Raises:
         ValueError: if it can't be a token.
+        TimeoutError: if an awaitable takes longer than `timeout_s`: what it asks may never answer, and the next call may.
     """
     if source is None:
         return None
     returned = source()
-    token = (await returned if inspect.isawaitable(returned) else returned or "").strip()
+    token = (await _in_time(returned, timeout_s) if inspect.isawaitable(returned) else returned or "").strip()
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise ValueError("a token has only printable ASCII characters and no spaces")
     return token or None
+
+
+async def _in_time(token: Awaitable[str], timeout_s: float) -> str:
+    try:
+        async with asyncio.timeout(timeout_s) as waiting:
+            return await token or ""
+    except TimeoutError:
+        if waiting.expired():
+            raise TimeoutError(f"the function for tokens has not answered within {timeout_s:g} s") from None
+        raise
 
 
 def claims_of(token: str | None) -> dict[str, Any]:

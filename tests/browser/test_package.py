@@ -123,10 +123,14 @@ async def test_the_react_page_subscribes_to_what_it_shows(
     (built / "node_modules/oddsengine").symlink_to(PACKAGE)
     npm_run(built, "run", "build")  # as from a clone, where npm links the package
     service.feed(MarketUpdate("1.1", books=[a_quote("home", 2.0), a_quote("away", 2.0)]))
-    await page.goto(f"{origin}/built/index.html?gateway={service.base}&channel=event:e1#{a_token()}")
+    await page.goto(
+        f"{origin}/built/index.html?gateway={service.base}&channel=event:e1&format=decimal&format=fractional#{a_token()}"
+    )
     await price(page, "1.9").wait_for()
+    await price(page, "9/10").wait_for()
     service.feed(MarketUpdate("1.1", books=[a_quote("home", 2.2), a_quote("away", 1.83)]))
     await price(page, "2.08").wait_for()
+    await price(page, "27/25").wait_for()
     assert "live: event:e1" == await page.locator("#state").inner_text()
     await page.get_by_role("button", name="Hide").click()
     await page.get_by_role("button", name="Show").wait_for()

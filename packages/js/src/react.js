@@ -1,52 +1,113 @@
 "use client"; // of frameworks that render on servers too
 
-// Hooks for React: a provider with one connection for all components, and a hook for each channel that one shows.
+// Hooks for React: a provider that connects for all components, and a hook for each channel that one shows.
 
-import { createContext, createElement, useContext, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { createContext, createElement, useContext, useEffect, useMemo, useSyncExternalStore } from "react";
 import { OddsClient, OddsStore } from "./index.js";
 
 const OddsContext = createContext(undefined);
 const NOTHING = { events: [], markets: [], isLoaded: false, staleSince: undefined };
 
-/** One connection, with how many components show each channel. */
-class Connection {
-  #shown = new Map();
-  #listeners = new Set();
+const keyOf = (options) => JSON.stringify([options.format ?? "decimal", options.minIntervalMs ?? 0]);
+const given = ({ format, minIntervalMs }) => ({ ...(format && { format }), ...(minIntervalMs !== undefined && { minIntervalMs }) });
 
-  constructor(url, options) {
+/** A client and its store, with which options each channel is shown, and by how many components. */
+class Link {
+  constructor(url, options, changed) {
     this.store = new OddsStore();
-    this.state = "connecting";
+    this.store.subscribe(changed);
+    /** channel -> {key, count} @type {Map<string, {key: string, count: number}>} */
+    this.shown = new Map();
     this.client = new OddsClient(url, {
       ...options,
       onMessage: (message) => {
         this.store.apply(message);
         options.onMessage?.(message);
       },
-      onState: (state, detail) => {
-        this.state = state;
-        for (const listener of [...this.#listeners]) listener();
-        options.onState?.(state, detail);
-      },
     });
   }
+}
 
-  show(channel) {
-    const count = this.#shown.get(channel) ?? 0;
-    this.#shown.set(channel, count + 1);
-    if (!count) this.client.subscribe(channel);
+/** One connection, and more of them while channels are shown with other options at the same time: a connection has one of each. */
+class Connection {
+  #url;
+  #options;
+  #links = [];
+  #started = false;
+  #listeners = new Set();
+
+  constructor(url, options) {
+    this.#url = url;
+    this.#options = options;
+    this.state = "connecting";
+    const onState = (state, detail) => {
+      this.state = state;
+      this.#changed();
+      options.onState?.(state, detail);
+    };
+    const first = this.#open({ ...options, onState });
+    // What the provider was told to follow stays, whatever components show.
+    for (const channel of first.client.channels) first.shown.set(channel, { key: keyOf(options), count: 1 });
+    this.client = first.client;
   }
 
-  hide(channel) {
-    const count = this.#shown.get(channel) - 1;
-    if (count) return this.#shown.set(channel, count);
-    this.#shown.delete(channel);
-    this.client.unsubscribe(channel);
+  #changed = () => {
+    for (const listener of [...this.#listeners]) listener();
+  };
+
+  #open(options) {
+    const link = new Link(this.#url, options, this.#changed);
+    this.#links.push(link);
+    if (this.#started) link.client.start();
+    return link;
   }
 
-  onState(listener) {
+  start() {
+    this.#started = true;
+    for (const { client } of this.#links) client.start();
+  }
+
+  stop() {
+    this.#started = false;
+    for (const { client } of this.#links) client.stop();
+  }
+
+  /** Name options that a channel is shown with: those of the provider where a component says nothing else. */
+  key(options) {
+    return keyOf({ ...this.#options, ...given(options) });
+  }
+
+  /** Find the store that has a channel with these options; undefined while nothing shows it. */
+  find(channel, key) {
+    return this.#links.find((link) => link.shown.get(channel)?.key === key);
+  }
+
+  show(channel, options) {
+    const key = this.key(options);
+    const free = () => this.#links.find((link) => !link.shown.has(channel));
+    const { channels, onState, ...others } = this.#options;
+    const link = this.find(channel, key) ?? free() ?? this.#open(others);
+    const count = link.shown.get(channel)?.count ?? 0;
+    link.shown.set(channel, { key, count: count + 1 });
+    if (!count) link.client.subscribe(channel, given(options));
+    this.#changed();
+    return () => this.#hide(link, channel);
+  }
+
+  #hide(link, channel) {
+    const shown = link.shown.get(channel);
+    if (--shown.count) return;
+    link.shown.delete(channel);
+    link.client.unsubscribe(channel);
+    if (link.shown.size || link.client === this.client) return;
+    link.client.stop();
+    this.#links.splice(this.#links.indexOf(link), 1);
+  }
+
+  onChange = (listener) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
-  }
+  };
 }
 
 /** Connects, as long as it is mounted, with the options that it was first given; with another `url` it connects anew. */
@@ -54,8 +115,8 @@ export function OddsProvider({ url, options = {}, children }) {
   // eslint-disable-next-line react-hooks/exhaustive-deps -- options are usually made anew in each rendering
   const connection = useMemo(() => new Connection(url, options), [url]);
   useEffect(() => {
-    connection.client.start();
-    return () => connection.client.stop();
+    connection.start();
+    return () => connection.stop();
   }, [connection]);
   return createElement(OddsContext.Provider, { value: connection }, children);
 }
@@ -66,34 +127,34 @@ function useConnection() {
   return connection;
 }
 
-/** What a channel shows now: `{events, markets, isLoaded, staleSince}`. It is subscribed to as long as a component uses it. */
-export function useChannel(channel) {
+/**
+ * What a channel shows now: `{events, markets, isLoaded, staleSince}`. It is subscribed to as long as a component uses it, with the
+ * provider's `format` and `minIntervalMs` unless `options` say others.
+ */
+export function useChannel(channel, options = {}) {
   const connection = useConnection();
-  useEffect(() => {
-    connection.show(channel);
-    return () => connection.hide(channel);
-  }, [connection, channel]);
+  const key = connection.key(options);
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- `key` says what of the options matters
+  useEffect(() => connection.show(channel, options), [connection, channel, key]);
   const read = useMemo(() => {
+    let store;
     let version;
-    let state;
+    let state = NOTHING;
     return () => {
-      const current = connection.store.versionOf(channel);
-      if (version !== current) [version, state] = [current, connection.store.channel(channel)];
+      const found = connection.find(channel, key)?.store;
+      const current = found?.versionOf(channel);
+      if (store !== found || version !== current) {
+        [store, version, state] = [found, current, found === undefined ? NOTHING : found.channel(channel)];
+      }
       return state;
     };
-  }, [connection, channel]);
-  return useSyncExternalStore(useStore(connection), read, () => NOTHING);
+  }, [connection, channel, key]);
+  return useSyncExternalStore(connection.onChange, read, () => NOTHING);
 }
-
-const useStore = (connection) => useMemo(() => (changed) => connection.store.subscribe(changed), [connection]);
 
 /** The client, and the state of its connection: `{client, state}`. */
 export function useOddsClient() {
   const connection = useConnection();
-  const [state, setState] = useState(connection.state);
-  useEffect(() => {
-    setState(connection.state);
-    return connection.onState(() => setState(connection.state));
-  }, [connection]);
+  const state = useSyncExternalStore(connection.onChange, () => connection.state, () => "connecting");
   return { client: connection.client, state };
 }

@@ -50,7 +50,7 @@ export const codeOfError = (code) => (isOf("error", code) ? code : "internal");
 export const TIMING = {
   backoffMs: 100, maxBackoffMs: 5000, steadyRetries: 10, longBackoffMs: 1000, maxLongBackoffMs: 30_000, maxRefusedMs: 10_000,
   maxAskedMs: 3_600_000, settledAfterMs: 10_000, servedAfterMs: 2000, welcomeMs: 10_000, firstWelcomeMs: 3000, minWelcomeMs: 1000,
-  renewShare: 0.2, renewBeforeMs: 60_000, probeMs: 2000, draw: Math.random,
+  renewShare: 0.2, renewBeforeMs: 60_000, tokenMs: 30_000, probeMs: 2000, draw: Math.random,
 };
 
 // A connection may take so many times as long as the quickest of the last ones, and how much longer after one that took too long.

@@ -27,8 +27,18 @@ export class Tokens {
     this.refused = undefined;
   }
 
+  /** Ask for a token. Rejects if `getToken` does, or takes too long: what it asks may never answer, and the next call may. */
   async next() {
-    return (await this.getToken())?.trim() || undefined;
+    const { tokenMs } = this.timing;
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`getToken has not answered within ${tokenMs / 1000} s`)), tokenMs);
+    });
+    try {
+      return (await Promise.race([this.getToken(), late]))?.trim() || undefined;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Use a token for the next connection. Return whether the last one may have shown the prices of another profile. */

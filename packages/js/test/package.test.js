@@ -42,6 +42,21 @@ test("what could only fail later is refused at once, and one channel may be name
   assert.deepEqual(states, ["connecting", "live", "stopped"], "by event streams");
 });
 
+test("a getToken that never answers is asked again", async () => {
+  let asked = 0;
+  const problems = [];
+  const client = new odds.OddsClient("localhost", {
+    transport: "sse",
+    timing: { tokenMs: 5, backoffMs: 1 },
+    getToken: () => new Promise(() => { asked += 1; }),
+    onProblem: ({ code, text }) => problems.push(`${code}: ${text}`),
+  });
+  client.start();
+  while (asked < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  client.stop();
+  assert.equal(problems[1], "token: no token: Error: getToken has not answered within 0.005 s");
+});
+
 test("MessagePack decodes what it encodes", () => {
   const texts = ["", "é", "x".repeat(31), "x".repeat(32), "x".repeat(70_000)];
   const numbers = [0, 127, 128, -1, -32, -33, 65_536, 2 ** 31, 2 ** 53 - 1, -(2 ** 53) + 1, 1.05, -0.25];

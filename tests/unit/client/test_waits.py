@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from oddsengine.client.connection.backoff import Backoff
 from oddsengine.client.connection.connect_timeout import ConnectTimeout
 from oddsengine.client.connection.endings import Ending
+from oddsengine.client.errors import NoToken
 from oddsengine.client.recovery import Action, Timing
+from oddsengine.client.tokens import Tokens
 
 
 def limits(timeout: ConnectTimeout, count: int) -> list[float]:
@@ -55,3 +61,11 @@ def test_a_connection_that_has_served_for_a_while_is_soon_replaced() -> None:
     assert [0.1, 0.2, 0.4, 0.8, *[0.8] * 10, 1.6] == waits(backoff, *[None] * 15)
     assert [3.2, 0.1, 0.2] == waits(backoff, 0.5, 2.0, None)
     assert [0.1] == waits(backoff, 10.0)
+
+
+async def test_a_function_for_tokens_may_never_answer() -> None:
+    async def source() -> str:
+        return str(await asyncio.Event().wait())
+
+    with pytest.raises(NoToken, match="the function for tokens has not answered within"):
+        await Tokens(source, Timing(token_s=0.01)).take()

@@ -1,4 +1,4 @@
-// ?gateway=http://localhost:8080&channel=sport:football#token
+// ?gateway=http://localhost:8080&channel=sport:football&format=fractional#token
 
 import { useState } from "react";
 import { createRoot } from "react-dom/client";
@@ -7,6 +7,7 @@ import { OddsProvider, useChannel, useOddsClient } from "oddsengine/react";
 const parameters = new URLSearchParams(location.search);
 const gateway = parameters.get("gateway") ?? "http://localhost:8080";
 const channel = parameters.get("channel") ?? "sport:football";
+const formats = parameters.has("format") ? parameters.getAll("format") : [undefined]; // prices in several formats beside each other
 const token = location.hash.replace(/^#(token=)?/, "") || undefined;
 const options = { getToken: async () => token }; // of a shop, from its own server
 
@@ -18,8 +19,8 @@ function Market({ market }) {
   ));
 }
 
-function Prices() {
-  const { markets, isLoaded, staleSince } = useChannel(channel);
+function Prices({ format }) {
+  const { markets, isLoaded, staleSince } = useChannel(channel, { format });
   if (!isLoaded) return <p>Loading</p>;
   return (
     <ul style={{ opacity: staleSince === undefined ? 1 : 0.6 }}>
@@ -36,7 +37,7 @@ function App() {
       <h1>Odds in React</h1>
       <p id="state">{`${state}: ${client.channels.join(" ")}`}</p>
       <button onClick={() => setShown(!shown)}>{shown ? "Hide" : "Show"}</button>
-      {shown && <Prices />}
+      {shown && formats.map((format) => <Prices key={format ?? ""} format={format} />)}
     </main>
   );
 }
