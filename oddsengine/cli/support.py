@@ -26,10 +26,14 @@ from oddsengine.streams.errors import StreamError, UnsuitableRedis
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from rich.console import Console
+
     from oddsengine.runtime.settings import Settings
 
 #: Longer than the longest orderly stop: that of workers that drain.
 _STOP_TIMEOUT_S: Final = 30.0
+#: Wider than any table; an expanded one would fill it.
+_WIDEST: Final = 10_000
 _log = structlog.get_logger(__name__)
 
 ConfigOption = Annotated[
@@ -117,6 +121,16 @@ def fail(*errors: BaseException, code: int = EXIT_FAILED) -> NoReturn:
     for text in dict.fromkeys(map(text_of, errors)):
         typer.echo(f"error: {text}", err=True)
     sys.exit(code)
+
+
+def open_console() -> Console:
+    """Return the standard output for tables: as wide as they need where it is no terminal, whose lines others search."""
+    from rich.console import Console  # noqa: PLC0415 - commands without a table start faster
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDEST)
+    return console
 
 
 def parse_speed(text: str) -> float | None:

@@ -15,7 +15,7 @@ from oddsengine.pricing.methods.refusals import refusal_of_book
 
 if TYPE_CHECKING:
     from oddsengine.commands.command import Command
-    from oddsengine.domain.changes import MarketRecord
+    from oddsengine.domain.changes import MarketRecord, SelectionRecord
     from oddsengine.domain.ids import MarketId
     from oddsengine.engine.pipeline import Pipeline
     from oddsengine.pricing.guards.report import Guard
@@ -87,9 +87,13 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
                     for name, place in places.items()
                 },
             }
-            for key, selection in record.selections.items()
+            for key, selection in sorted(record.selections.items(), key=_display_order)
         },
     }
+
+
+def _display_order(item: tuple[str, SelectionRecord]) -> int:
+    return item[1].order or 0
 
 
 def _command(command: Command, only_profile: str | None) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 
 import typer
 
 from oddsengine.cli.gateway_options import CaOption, TokenOption, ask_gateway, tls_context
 from oddsengine.cli.selections import in_order
+from oddsengine.cli.support import open_console
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 # Flags of a command line are arguments of a function here.
 # ruff: noqa: FBT002
 
-_WIDEST: Final = 10_000
 UrlArgument = Annotated[str, typer.Argument(help="A gateway, as localhost:8080.")]
 MarketArgument = Annotated[str, typer.Argument(help="The id of a market, as betfair.29283412/match_odds.")]
 AtOption = Annotated[str | None, typer.Option(help="When, as 2026-11-26T20:00:00Z or Unix milliseconds. Default: now.")]
@@ -157,12 +157,7 @@ def table_of(title: str, *columns: str) -> Table:
 
 def show_table(table: Table, below: str) -> None:
     """Print a table, and a text below it unless that is empty."""
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        # Whoever searches a file for an id finds it in one line with what belongs to it.
-        console.width = max(console.width, console.measure(table, options=console.options.update(width=_WIDEST)).maximum)
+    console = open_console()
     console.print(table)
     if below:
         console.print(below, highlight=False, markup=False)

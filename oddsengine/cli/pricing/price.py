@@ -6,9 +6,9 @@ from math import fsum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
+from oddsengine.cli.support import open_console
 from oddsengine.pricing import fair_probabilities, quote_odds
 from oddsengine.pricing.guards.report import Guard, book_sum_guard
 from oddsengine.pricing.market.quoting import quote_book
@@ -87,7 +87,7 @@ def print_table(result: dict[str, Any], resolved: ResolvedProfile) -> None:
             f"{outcome['quoted']:.4f}",
             price_text,
         )
-    console = Console()
+    console = open_console()
     if result["rules"]:
         console.print(f"rules: {', '.join(result['rules'])}", highlight=False)
     console.print(table)

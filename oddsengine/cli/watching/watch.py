@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from oddsengine.cli.gateway_options import tls_context, with_advice
 from oddsengine.cli.selections import in_order
+from oddsengine.cli.support import open_console
+from oddsengine.cli.watching.empty_channels import EmptyChannels, nothing_in
 from oddsengine.cli.watching.filters import Filter
 from oddsengine.cli.watching.lines import Lines
 from oddsengine.client import OddsClient, Problem
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 Output: TypeAlias = Literal["table", "lines", "json"]
 _REFRESH_S: Final = 0.1
@@ -39,16 +41,19 @@ _ONCE_TIMEOUT_S: Final = 30.0
 class _Table:
     """Renders a client's state. Prices that moved are coloured for a moment."""
 
-    def __init__(self, client: OddsClient, shown: Filter) -> None:
+    def __init__(self, client: OddsClient, shown: Filter, *, fills_width: bool = True) -> None:
         self._client = client
         self._filter = shown
+        self._fills_width = fills_width
+        #: what is to be said of channels that show nothing
+        self.note = ""
         self._shown: dict[tuple[str, str], float | None] = {}
         self._moved: dict[tuple[str, str], tuple[float, str]] = {}
 
     def render(self, rows: int) -> RenderableType:
         state = self._client.state
         stale = min((since for channel, since in state.stale.items() if channel in self._client.channels), default=None)
-        table = Table(expand=True, pad_edge=False)
+        table = Table(expand=self._fills_width, pad_edge=False)
         for heading, style in (("Market", "bold"), ("Status", ""), ("Selections", "")):
             table.add_column(heading, style=style, overflow="fold")
         now = time.monotonic()
@@ -69,7 +74,7 @@ class _Table:
         if len(markets) > rows:
             note += f" ({rows} shown)"
         problem = self._client.problem
-        return Group(Text(note, style="bold"), Text("" if problem is None else str(problem), style="red"), table)
+        return Group(Text(note, style="bold"), Text(self.note if problem is None else str(problem), style="red"), table)
 
     def _connection(self, stale: int | None) -> str:
         """Describe the connection, and since when the channel may be out of date."""
@@ -144,7 +149,7 @@ async def watch(
     watching = asyncio.current_task()
     assert watching is not None  # noqa: S101 - a coroutine runs in a task
     on_stop(watching.cancel)
-    console = Console()
+    console = open_console()
     client = OddsClient(
         url,
         channels,
@@ -154,7 +159,7 @@ async def watch(
     )
     try:
         if output == "table":
-            await _show(client, _Table(client, shown), console, once=once)
+            await _show(client, _Table(client, shown, fills_width=console.is_terminal), console, once=once)
         else:
             await _write(client, Lines(client.state, shown, as_json=output == "json"), once=once)
     except GaveUp as error:
@@ -162,19 +167,25 @@ async def watch(
 
 
 async def _show(client: OddsClient, table: _Table, console: Console, *, once: bool) -> None:
+    empty = EmptyChannels()
     if once:
         found: RenderableType = ""
-        async for _ in _until_complete(client):
+        async for message in _until_complete(client):
+            empty.note(message)
             # While it is connected: after that, everything is stale.
             found = table.render(len(client.state.markets))
-        console.print(found)
+        if client.state.events or not empty.names:
+            console.print(found)
+        await _require_content(client, empty)
         return
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         refreshing = asyncio.create_task(_refresh(live, table, console))
         try:
             async with aclosing(client.messages()) as messages:
-                async for _ in messages:
-                    pass
+                async for message in messages:
+                    is_empty = empty.note(message)
+                    if is_empty or not empty.names:
+                        table.note = await nothing_in(client, empty.names) if empty.names else ""
         finally:
             refreshing.cancel()
             with suppress(asyncio.CancelledError):
@@ -182,8 +193,19 @@ async def _show(client: OddsClient, table: _Table, console: Console, *, once: bo
 
 
 async def _write(client: OddsClient, lines: Lines, *, once: bool) -> None:
+    empty = EmptyChannels()
     async for message in _until_complete(client) if once else client.messages():
         lines.write(message)
+        if empty.note(message) and not once:
+            typer.echo(f"note: {await nothing_in(client, [message['channel']])}", err=True)
+    if once:
+        await _require_content(client, empty)
+
+
+async def _require_content(client: OddsClient, empty: EmptyChannels) -> None:
+    """Raise ValueError if a channel shows nothing: who asks for it once may have misspelt it."""
+    if empty.names:
+        raise ValueError(await nothing_in(client, empty.names))
 
 
 async def _until_complete(client: OddsClient) -> AsyncIterator[dict[str, Any]]:

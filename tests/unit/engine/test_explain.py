@@ -38,6 +38,14 @@ def explained(pipeline: Pipeline) -> dict[str, Any]:
     return explanation
 
 
+def test_selections_are_in_the_order_of_their_market() -> None:
+    pipeline = Pipeline(Pricer({"default": Profile()}), ("src",))
+    pipeline.receive(live(), 1)
+    keys = ("away", "draw", "home")
+    update(pipeline, *market_updates(a_definition(selections=keys), *(a_quote(key, 3.0) for key in keys)))
+    assert ["home", "draw", "away"] == list(explained(pipeline)["selections"])
+
+
 PROFILES = st.builds(
     Profile,
     book_sum=st.floats(1.0, 1.2),
