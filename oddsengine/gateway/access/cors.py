@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.access.origins import AllowedOrigins
 
-#: Request headers that pages may set beside those that are always allowed; libraries for event streams set the last three.
+#: Request headers that pages may set beside those that are always allowed: `Traceparent` and `Tracestate` (W3C Trace Context);
+#: libraries for event streams set the last three.
 _REQUEST_HEADERS: Final = (
-    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Cache-Control, X-Requested-With"
+    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Traceparent, Tracestate, Last-Event-ID, Cache-Control, "
+    "X-Requested-With"
 )
 #: Answer headers that pages may read beside those that they always may.
 _ANSWER_HEADERS: Final = "Retry-After, Allow, ETag, WWW-Authenticate, Location"

@@ -80,7 +80,7 @@ async def test_every_route_answers_preflights(named: RunningService) -> None:
         assert 204 == status, path
         assert method in headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS]
         assert SHOP == headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN]
-        assert {"Authorization", "Idempotency-Key", "Last-Event-ID"} <= set(
+        assert {"Authorization", "Idempotency-Key", "Last-Event-ID", "Traceparent"} <= set(
             headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS].split(", ")
         )
         status, headers = await answer(named, "OPTIONS", path, Origin=EVIL, **asked)

@@ -1,6 +1,7 @@
 // The box to try a stream: a WebSocket to this gateway, with the examples of the page as messages.
 
-const TOKEN = "oddsengine.token";
+import { TOKEN, withLiveExamples } from "./live_examples.js";
+
 /** Older lines are removed. */
 const MAX_LINES = 200;
 const MAX_CHARACTERS = 4000;
@@ -81,7 +82,8 @@ async function begin() {
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   address.value = url.href;
   token.value = sessionStorage.getItem(TOKEN) ?? "";
-  const described = await (await fetch(new URL("asyncapi.json", document.baseURI))).json();
+  const documented = await (await fetch(new URL("asyncapi.json", document.baseURI))).json();
+  const described = await withLiveExamples(documented, new URL("../", document.baseURI).href);
   const { channels, components, operations } = described;
   const sent = Object.values(operations).filter((each) => each.action === "receive" && each.channel.$ref === "#/channels/stream");
   const messages = sent.flatMap((each) => each.messages.map(({ $ref }) => channels.stream.messages[$ref.split("/").pop()].$ref));

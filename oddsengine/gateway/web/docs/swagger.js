@@ -1,9 +1,9 @@
 // Swagger UI over this gateway's own document. Nothing is loaded from, or sent to, another host.
 
+import { TOKEN, withLiveExamples } from "./live_examples.js";
+
 /** How long an event stream is read before what has arrived of it is shown: its body does not end. */
 const STREAM_MS = 2000;
-/** Where the live page and the console keep the token of this tab. */
-const TOKEN = "oddsengine.token";
 
 /** Fetch as usual, but an event stream only for a moment. */
 async function fetchForAMoment(url, options) {
@@ -23,6 +23,14 @@ async function fetchForAMoment(url, options) {
   return new Response(text, { status, statusText, headers: { "Content-Type": headers.get("Content-Type") } });
 }
 
+/** Fetch the document, with examples that can be tried here. */
+async function fetchDocument(url, options) {
+  const response = await fetch(url, options);
+  if (!response.ok) return response;
+  const described = await withLiveExamples(await response.json(), new URL("./", document.baseURI).href);
+  return new Response(JSON.stringify(described), { headers: { "Content-Type": "application/json" } });
+}
+
 const ui = globalThis.SwaggerUIBundle({
   url: new URL("docs/openapi.json", document.baseURI).href,
   dom_id: "#swagger-ui",
@@ -33,7 +41,7 @@ const ui = globalThis.SwaggerUIBundle({
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
   validatorUrl: null,
-  requestInterceptor: (request) => ({ ...request, userFetch: fetchForAMoment }),
+  requestInterceptor: (request) => ({ ...request, userFetch: request.loadSpec ? fetchDocument : fetchForAMoment }),
   onComplete: () => {
     const token = sessionStorage.getItem(TOKEN);
     if (token) ui.preauthorizeApiKey("bearer", token);
