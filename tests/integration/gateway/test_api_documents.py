@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,14 +17,18 @@ from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from oddsengine.gateway.commands.settings import CommandSettings
 from oddsengine.gateway.documents.asyncapi import asyncapi
 from oddsengine.gateway.documents.openapi import openapi, statuses
-from oddsengine.gateway.documents.route import EVENT, EVENT_STREAM, Route
+from oddsengine.gateway.documents.route import EVENT, EVENT_STREAM, JSON, Route
 from oddsengine.gateway.documents.routes import ROUTES
 from oddsengine.gateway.quotes.settings import QuoteSettings
 from oddsengine.gateway.server.app import public_paths
 from oddsengine.history.verification.checkpoints import generate_key
+from oddsengine.runtime.processes.startup import Step
+from oddsengine.streams.keys import shard_keys
 from tests.support.credentials import SECRET, a_token, write_key
 from tests.support.documents.requests import bodies_of, example_of, offer_the_example
 from tests.support.documents.schemas import answer_validator, message_validator, validate_answer
+from tests.support.processes.command import free_port, get
+from tests.support.processes.role import running
 from tests.support.service import PATIENCE_S, quick_settings, running_service
 
 if TYPE_CHECKING:
@@ -32,7 +36,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import aiohttp
+    from redis.asyncio import Redis
 
+    from oddsengine.streams.embedded import EmbeddedRedis
     from tests.support.service import RunningService
 
 BY_NAME = {route.name: route for route in ROUTES}
@@ -50,6 +56,8 @@ SECOND_PERSON = {"action": "note", "scope": {"event": EVENT}, "reason": "late li
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningService]:
     folder: Path = tmp_path_factory.mktemp("documents")
+    # Loading what validates takes seconds on a busy machine: a gateway that stands still for so long is stale.
+    answer_validator("get", "/healthz", "200")
     auth = AuthSettings(keys=(KeySettings(algorithm="HS256", file=write_key(folder / "key", SECRET)),))
     generate_key(folder / "quotes.pem")
     quotes = QuoteSettings(signing_key_file=str(folder / "quotes.pem"))
@@ -114,6 +122,49 @@ async def test_every_example_is_answered_as_documented(service: RunningService) 
     assert (202, "proposed") == (status, proposed["state"])
     assert 403 == (await answer(service, "confirm_command", id=proposed["id"]))[0]
     assert 200 == (await answer(service, "confirm_command", id=proposed["id"], author="bob"))[0]
+
+
+_OTHER_ROLES = """
+[redis]
+url = "{url}"
+[feeds.sim]
+adapter = "simulator"
+seed = 3
+matches = 4
+[feeds.sim.pace]
+before_s = 10000.0
+[auth]
+anonymous_role = "trader"
+"""
+
+
+async def test_the_ports_of_other_roles_answer_as_documented(redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path) -> None:
+    config = tmp_path / "odds.toml"
+    config.write_text(_OTHER_ROLES.format(url=redis_server.url))
+    ports = {"engine": free_port(), "feeder": free_port()}
+    async with AsyncExitStack() as stack:
+        roles = [await stack.enter_async_context(running(role, config, port=port)) for role, port in ports.items()]
+        for role in roles:
+            await role.reached(Step.READY)
+        markets: list[Any] = []
+        async with asyncio.timeout(PATIENCE_S):
+            while not markets:
+                fields: list[Any] = await redis.hkeys(shard_keys("odds", 0).snapshot)
+                markets = [field.decode().removeprefix("m:") for field in fields if field.startswith(b"m:")]
+                await asyncio.sleep(0.02)
+        for role_name, port in ports.items():
+            answered = []
+            for route in ROUTES:
+                if role_name not in route.served_by:
+                    continue
+                for key in ("none/none", markets[0]) if "{id}" in route.path else ("",):
+                    status, found = await get(f"http://127.0.0.1:{port}{example_of(route, id=key).target}")
+                    assert str(status) in statuses(route), (role_name, route.name, status)
+                    if route.media == JSON:
+                        validate_answer(route.method, route.path, status, found)
+                    answered.append((route.name, status))
+            assert {("get_readiness", 200), ("get_metrics", 200), ("list_feeds", 200)} <= {*answered}
+            assert (role_name == "engine") == ({("explain_market", 404), ("explain_market", 200)} <= {*answered})
 
 
 @pytest.mark.asyncio(loop_scope="module")

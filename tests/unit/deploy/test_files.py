@@ -102,6 +102,13 @@ def test_every_package_is_locked_by_hashes_and_no_line_names_an_index(name: str)
         )
 
 
+def test_haproxy_may_open_the_files_of_as_many_clients_as_it_takes() -> None:
+    folder = ROOT / "deploy" / "haproxy"
+    (clients,) = map(int, re.findall(r"^ +maxconn (\d+)", (folder / "haproxy.cfg").read_text(), re.MULTILINE))
+    (files,) = map(int, re.findall(r"^LimitNOFILE=(\d+)$", (folder / "limits.conf").read_text(), re.MULTILINE))
+    assert 2 * clients + 19 <= files
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     unit = (ROOT / "deploy" / "systemd" / "oddsengine@.service").read_text(encoding="utf-8")
