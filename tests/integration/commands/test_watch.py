@@ -247,5 +247,9 @@ async def test_several_channels_are_printed_once(capsys: pytest.CaptureFixture[s
     async with running_service() as service:
         await with_a_market(service)
         await watch(service.base, ["sport:football", "event:e1"], once=True, output="json")
+        for channel, hint in {"sport:footbal": "did you mean sport:football?", "sport:chess": "on offer: sport:football"}.items():
+            with pytest.raises(ValueError, match=f"nothing is on offer in {channel}") as nothing:
+                await watch(service.base, [channel], once=True)
+            assert hint in str(nothing.value)
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert {"sport:football", "event:e1"} == {each["channel"] for each in found if each["op"] == "snapshot"}
