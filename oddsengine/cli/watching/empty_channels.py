@@ -47,8 +47,8 @@ async def nothing_in(client: OddsClient, channels: Collection[str]) -> str:
     """Describe that channels are empty, and what may have been meant, if the gateway says what is on offer."""
     text = f"nothing is on offer in {', '.join(channels)}"
     try:
-        async with asyncio.timeout(_TIMEOUT_S):
-            known = _channels_of(await client.api.events())
+        async with asyncio.timeout(_TIMEOUT_S), client.api as api:
+            known = _channels_of(await api.events())
     except (OSError, ValueError, aiohttp.ClientError, CommandRefused):
         return with_advice(text, "unknown_channel")
     found = [near for each in channels for near in get_close_matches(each, known - set(channels), 1)]
