@@ -271,6 +271,19 @@ NOTHING_PASSES = struct.pack("HBBI", 0x06, 0, 0, 0)
 SO_ATTACH_FILTER = 26
 
 
+async def test_a_client_is_read_that_has_sent_a_lot_along_with_its_handshake() -> None:
+    async with with_a_steady_client(messages_per_s=0.0) as (service, _):
+        reader, writer = await raw(service, upgraded=False)
+        writer.write(HELLO + b"\r\n" + masked(b'{"op":"ping","id":1}') * 5000)
+        async with asyncio.timeout(30):
+            answers = 0
+            while answers < 5000:
+                answers += (await reader.readuntil(b"}")).count(b'"pong"')
+            writer.write(masked(b'{"op":"ping","id":"last"}'))
+            assert b"pong" in await reader.readuntil(b'"last"}')
+        writer.transport.abort()
+
+
 async def test_an_unreachable_client_is_disconnected() -> None:
     """It sends and acknowledges nothing, like a phone whose battery is empty."""
     async with with_a_steady_client(slow_client_timeout_s=0.5) as (service, _):

@@ -137,6 +137,9 @@ class SocketConnection(asyncio.Protocol):
         """Handle what has arrived, and what will."""
         self._has_begun = True
         self._advance()
+        if self._waiting is None and not self._has_ended:
+            # It was paused where much has come along with the handshake.
+            self.transport.resume_reading()
 
     @property
     def is_waiting(self) -> bool:
