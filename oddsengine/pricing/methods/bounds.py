@@ -80,6 +80,14 @@ def fit_in_python(
     probabilities: Sequence[float | None], lows: Sequence[float], highs: Sequence[float], winners: int
 ) -> Fit | None:
     """Bring implied probabilities into their bounds; see `fit`."""
+    try:
+        return _fit(probabilities, lows, highs, winners)
+    except (ArithmeticError, ValueError):
+        # Numbers that have no sum, or sum to nothing, are no probabilities.
+        return None
+
+
+def _fit(probabilities: Sequence[float | None], lows: Sequence[float], highs: Sequence[float], winners: int) -> Fit | None:
     if None in probabilities:
         return _fit_incomplete(probabilities, lows, highs, winners)
     total = fsum(probabilities)  # type: ignore[arg-type]

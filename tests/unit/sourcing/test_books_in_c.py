@@ -19,7 +19,9 @@ pytestmark = pytest.mark.skipif(speedups.books is None, reason="the loop in C is
 BOOKS: Any = speedups.books
 prices = st.sampled_from((1.5, 1.6, 1.7, 2, 2.5))
 sizes = st.sampled_from((0, 0.0, 3, 4.5))
-rows = st.none() | st.lists(st.tuples(prices, sizes), max_size=4)
+#: also as JSON has them
+row = st.tuples(prices, sizes) | st.tuples(prices, sizes).map(list)
+rows: Any = st.none() | st.lists(row, max_size=4)
 levels = st.none() | st.lists(st.tuples(st.integers(0, 2), prices, sizes), max_size=2)
 changes = st.builds(
     BookChange, st.sampled_from("abc"), rows, rows, levels, levels, levels, levels, st.none() | prices, st.none() | sizes

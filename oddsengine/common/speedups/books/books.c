@@ -59,8 +59,9 @@ static int apply_side(PyObject *book, PyObject *rows, int side)
     int is_best = 0;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(rows); i++) {
         PyObject *row = PyList_GET_ITEM(rows, i);
-        if (check(PyTuple_Check(row) && PyTuple_GET_SIZE(row) == 2, "a row is a price and a size")) return -1;
-        PyObject *price = PyTuple_GET_ITEM(row, 0), *size = PyTuple_GET_ITEM(row, 1);
+        if (check((PyTuple_Check(row) || PyList_Check(row)) && PySequence_Fast_GET_SIZE(row) == 2, "a row is a price and a size"))
+            return -1;
+        PyObject *price = PySequence_Fast_GET_ITEM(row, 0), *size = PySequence_Fast_GET_ITEM(row, 1);
         int has_size = is_true(size);
         if (has_size < 0 || set_row(ladder, price, size, has_size)) return -1;
         int reached = reaches(price, *top, side);

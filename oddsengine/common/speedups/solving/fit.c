@@ -8,6 +8,8 @@
 #define MAX_COHERENT 1.34
 #define SUM_ERROR 1e-9
 #define LAY_EXCESS 0.01
+/* Sums of so large numbers, and their products, are numbers too. */
+#define MAX_SUMMED 1e100
 
 /* Probabilities, or of an incomplete set those that are known, with their bounds. */
 struct bounded {
@@ -106,13 +108,19 @@ static enum answer fit_incomplete(struct bounded *known, double winners, double 
     return scale_within(known, target);
 }
 
+/* Reads a number. What is none, or may have no sum, is left to Python. */
+static int read_float(PyObject *number, double *value)
+{
+    if (!PyFloat_CheckExact(number)) return 0;
+    *value = PyFloat_AS_DOUBLE(number);
+    return fabs(*value) <= MAX_SUMMED;
+}
+
 static int read_floats(PyObject *numbers, double *floats, Py_ssize_t count)
 {
     if (!PyList_CheckExact(numbers) || PyList_GET_SIZE(numbers) != count) return 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (!PyFloat_CheckExact(PyList_GET_ITEM(numbers, i))) return 0;
-        floats[i] = PyFloat_AS_DOUBLE(PyList_GET_ITEM(numbers, i));
-    }
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (!read_float(PyList_GET_ITEM(numbers, i), &floats[i])) return 0;
     return 1;
 }
 
@@ -158,8 +166,7 @@ PyObject *fit(PyObject *module, PyObject *const *arguments, Py_ssize_t argument_
             high_rest += highs[i];
             continue;
         }
-        if (!PyFloat_CheckExact(probability)) Py_RETURN_NOTIMPLEMENTED;
-        set.values[set.count] = PyFloat_AS_DOUBLE(probability);
+        if (!read_float(probability, &set.values[set.count])) Py_RETURN_NOTIMPLEMENTED;
         set.lows[set.count] = lows[i];
         set.highs[set.count++] = highs[i];
     }

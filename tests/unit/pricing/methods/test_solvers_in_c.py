@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsengine.common import speedups
-from oddsengine.pricing.methods.bounds import fit_in_python
+from oddsengine.pricing.methods.bounds import Fit, fit_in_python
 from oddsengine.pricing.methods.solvers import (
     NoSolution,
     odds_ratio_of_many,
@@ -79,6 +80,7 @@ def test_they_take_two_arguments() -> None:
             in_c([0.5, 0.6])
 
 
+_ABSURD = st.sampled_from((0.0, 0.5, 1.0, -1.0, 5e-324, 1e99, 1e308, -1e308, math.inf, -math.inf, math.nan))
 bounded = st.tuples(st.none() | st.floats(0.001, 0.999), st.floats(0.0, 0.9), st.floats(0.0, 0.9))
 
 
@@ -91,12 +93,16 @@ def test_probabilities_are_fitted_alike(
     implied = [None if each is None else each / total * winners * scale for each, _, _ in rows]
     lows = [low / (1 + len(rows)) * winners for _, low, _ in rows]
     highs = [high if is_ordered else low + high / 2 for low, (_, _, high) in zip(lows, rows, strict=True)]
-    try:
-        expected = fit_in_python(implied, lows, highs, winners)
-    except ZeroDivisionError:
-        assert SOLVERS.fit(implied, lows, highs, winners) is NotImplemented
-        return
-    assert expected == SOLVERS.fit(implied, lows, highs, winners)
+    expected, found = fit_in_python(implied, lows, highs, winners), SOLVERS.fit(implied, lows, highs, winners)
+    assert expected == found or (found is NotImplemented and expected is None)
+
+
+@given(st.lists(st.tuples(_ABSURD, _ABSURD, _ABSURD), max_size=4), st.sampled_from((0, 1, 10**400)))
+def test_what_is_no_probability_contradicts_itself_and_is_no_error(rows: list[tuple[float, float, float]], winners: int) -> None:
+    implied, lows, highs = ([row[at] for row in rows] for at in range(3))
+    in_python = fit_in_python(implied, lows, highs, winners)
+    found = SOLVERS.fit(implied, lows, highs, winners)
+    assert repr(in_python) == repr(found if found is None else in_python if found is NotImplemented else Fit(*found))
 
 
 @pytest.mark.parametrize(
