@@ -197,6 +197,14 @@ _WITHOUT_A_DRAW = [
 @given(st.sampled_from(_RULES), steps)
 @example(_RULES[1], _WITHOUT_A_DRAW)
 @example(_RULES[0], [("result", "feed.b", "1.1"), ("quote", "feed.a", "1.1", "home", 2.0), ("gone", "feed.b", "1.1")])
+@example(
+    _RULES[0],
+    [
+        *(("result", "feed.a", "1.1"), ("flush",)),
+        ("define", "feed.a", "1.1", "open", set(_SELECTIONS), set(), False, False),
+        *(("profiles", ("brand",)), ("gone", "feed.a", "1.1")),
+    ],
+)
 def test_the_offer_depends_on_the_current_state_of_the_sources_alone(rule: SourcingRule, updates: list[tuple[Any, ...]]) -> None:
     pipeline = _new_pipeline(rule)
     now_ms = 1
@@ -208,6 +216,11 @@ def test_the_offer_depends_on_the_current_state_of_the_sources_alone(rule: Sourc
             now_ms += step[1] * 1000
         elif step[0] == "profiles":
             _change_profiles(pipeline, now_ms, step[1])
+            # That flushes too: what it reopens may be withdrawn by the next flush of the story.
+            for source_id, market in _MARKETS.items():
+                if market in had_result and not _has_result(pipeline.offers[0].markets.get(MarketId(market))):
+                    had_result.discard(market)
+                    _assert_reopened(pipeline, MarketId(market), resulting[source_id])
         elif step != ("flush",):
             _apply(pipeline, now_ms, *step)
             if step[0] == "result" or (step[0] == "define" and step[3] == "closed"):
@@ -226,11 +239,7 @@ def test_the_offer_depends_on_the_current_state_of_the_sources_alone(rule: Sourc
                 continue
             if market in had_result:
                 had_result.discard(market)
-                assert any(
-                    book.source in resulting[source_id] and held.definition is not None and held.definition.status != "closed"
-                    for book, held in pipeline.quoting(market)
-                    if book.health == "live"
-                ) or _is_taken_back(pipeline, market), "only the source that closed a market reopens it"
+                _assert_reopened(pipeline, market, resulting[source_id])
             if _has_result(rebuilt):
                 # A result of a source that is not live is published only where no other source has spoken before.
                 assert here is None or here.state.status != "open"
@@ -249,6 +258,15 @@ def test_the_offer_depends_on_the_current_state_of_the_sources_alone(rule: Sourc
                 assert _bettable(rebuilt) == _bettable(here)
             if here is not None and here.state.status == "open":
                 _assert_may_be_open(pipeline, market, now_ms)
+
+
+def _assert_reopened(pipeline: Pipeline, market: MarketId, resulting: set[str]) -> None:
+    """Check a market that has no result any more: a live source that had closed it with one says so."""
+    assert any(
+        book.source in resulting and held.definition is not None and held.definition.status != "closed"
+        for book, held in pipeline.quoting(market)
+        if book.health == "live"
+    ) or _is_taken_back(pipeline, market), "only the source that closed a market reopens it"
 
 
 def _is_taken_back(pipeline: Pipeline, market: MarketId) -> bool:
