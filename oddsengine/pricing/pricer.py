@@ -138,7 +138,7 @@ class Pricer:
                 dirty |= self._lines.remove(book)
             book = self._books[definition.id] = MarketBook(market, definition, resolved)
         changed, refusal = self._price(book, event, now_ms, other_sources, dirty)
-        if self.scores is not None and not book.is_forced:
+        if self.scores is not None:
             refusal = _review(self.scores, book, event, changed, refusal)
         if refusal is not None:
             book.is_open = False
@@ -177,14 +177,15 @@ class Pricer:
         """
         book.now_ms = now_ms
         if book.suspend or book.is_old(now_ms):
-            # What is not offered does not count in the pooling of the other lines.
-            dirty |= self._lines.remove(book)
+            # What is not offered does not count in the pooling of the other lines, nor does it keep them suspended.
+            dirty |= self._lines.remove(book) | self._arbitrage.forget(book.definition.id)
             return {}, "rule" if book.suspend else "source_old"
         refusal = book.imply(now_ms)
         if book.has_lines:
             self._lines.add(book)
             dirty |= self._lines.pool(book)
         if refusal is not None:
+            dirty |= self._arbitrage.forget(book.definition.id)
             return {}, refusal
         changed, refusal = book.price()
         if refusal is None and book.jump_limit and self._has_jumped(book, event, now_ms, other_sources):
@@ -195,10 +196,10 @@ class Pricer:
             and is_over_lay(book, self._recent_sources(other_sources, event, now_ms))
         ):
             refusal = "over_lay"
-        if not book.is_forced and (changed or not book.is_open or book.definition.id in self._arbitrage.unchecked):
+        if changed or not book.is_open or book.definition.id in self._arbitrage.unchecked:
             has_arbitrage, others = self._arbitrage.check(book)
             dirty |= others
-            if has_arbitrage:
+            if has_arbitrage and not book.is_forced:
                 refusal = refusal or "arbitrage"
         return changed, refusal
 
@@ -313,7 +314,7 @@ class Pricer:
         self._resolver.forget(market)
         if self.scores is not None:
             self.scores.withdraw(market)
-        dirty = self._arbitrage.forget(market)
+        dirty = {*self._arbitrage.forget(market)}
         book = self._books.pop(market, None)
         if book is not None:
             dirty |= self._lines.remove(book)
@@ -353,7 +354,8 @@ def _review(
 ) -> str | None:
     """Pass a market's prices to the guard across markets. Return why it may not be open, None if it may."""
     market = book.definition.id
-    if refusal is not None:
+    if refusal is not None or book.is_forced:
+        # A person answers for forced prices; the others are not judged by those of before.
         scores.withdraw(market)
         return refusal
     if changed or not book.is_open:

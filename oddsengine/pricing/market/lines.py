@@ -66,6 +66,9 @@ class LineLadders:
         ladder = self._ladders.get(key)
         if ladder is None or ladder.pop(book.definition.id, None) is None:
             return set()
+        for group in (each for groups in book.groups.values() for each in groups):
+            # It may be added again, when the others are gone.
+            group.pool(None)
         if not ladder:
             del self._ladders[key]
             return set()

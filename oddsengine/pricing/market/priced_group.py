@@ -254,6 +254,8 @@ class PricedGroup:
                 found = fit(self.probabilities, self.lows, self.highs, self.winners)
                 self.factor, self.fitted = (None, None) if found is None else found
             self.refusal = "incoherent" if self.factor is None else None
+        if self.pooled is not None and self.rising_probability() is None:
+            self.pooled = None
         self.is_dirty = True
         self.has_prices = any(self.probabilities)
 
@@ -332,5 +334,7 @@ class PricedGroup:
                 changed.add(index)
 
     def best(self, index: int) -> int | None:
-        """Return the longest price of a selection in any of the profiles, in thousandths."""
+        """Return the longest price of a selection in any of the profiles, in thousandths; None while the set may not be open."""
+        if self.factor is None:
+            return None
         return max((price for prices in self.incremental.prices if (price := prices[index]) is not None), default=None)
