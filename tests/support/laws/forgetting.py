@@ -27,7 +27,7 @@ def skip_nothing(pipeline: Pipeline) -> None:
             group._best_offers = [None] * len(group._best_offers)
             incremental = group.incremental
             size, count = incremental._size, len(incremental._independent)
-            incremental._ranges = [(inf, -inf)] * size
+            incremental._range_lows, incremental._range_highs = [inf] * size, [-inf] * size
             incremental._floors = [inf] * size
             incremental._own_floors = [[inf] * count for _ in range(size)]
 

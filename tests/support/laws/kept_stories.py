@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from oddsengine.pricing.methods.fair import ExchangeLimits
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import Rule
-from oddsengine.sourcing.source_selector import SourcingRule
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 
 if TYPE_CHECKING:
     from random import Random

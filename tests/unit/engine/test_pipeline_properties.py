@@ -205,6 +205,14 @@ _WITHOUT_A_DRAW = [
         *(("profiles", ("brand",)), ("gone", "feed.a", "1.1")),
     ],
 )
+@example(
+    _RULES[0],
+    [
+        ("result", "feed.a", "1.1"),
+        ("define", "feed.a", "1.1", "closed", {"home", "away"}, set(), False, False),
+        ("gone", "feed.a", "1.1"),
+    ],
+)
 def test_the_offer_depends_on_the_current_state_of_the_sources_alone(rule: SourcingRule, updates: list[tuple[Any, ...]]) -> None:
     pipeline = _new_pipeline(rule)
     now_ms = 1
@@ -249,6 +257,11 @@ def test_the_offer_depends_on_the_current_state_of_the_sources_alone(rule: Sourc
                 assert resulting[source_id]
                 assert {(None,)} >= {selection.prices for selection in here.selections.values()}
                 continue
+            if here is not None and here.state.status == "closed" and not _is_reopened(pipeline, market, resulting[source_id]):
+                # A result that was taken back without a reopening leaves the market closed, also once it is withdrawn.
+                assert resulting[source_id] or rebuilt is None or rebuilt.state.status == "closed"
+                assert {(None,)} >= {selection.prices for selection in here.selections.values()}
+                continue
             if rebuilt is None:
                 # A closed market stays closed.
                 assert here is None or _bettable(here)[:2] in {("suspended", WITHDRAWN), ("closed", None)}
@@ -262,11 +275,17 @@ def test_the_offer_depends_on_the_current_state_of_the_sources_alone(rule: Sourc
 
 def _assert_reopened(pipeline: Pipeline, market: MarketId, resulting: set[str]) -> None:
     """Check a market that has no result any more: a live source that had closed it with one says so."""
-    assert any(
+    is_reopened = _is_reopened(pipeline, market, resulting) or _is_taken_back(pipeline, market)
+    assert is_reopened, "only the source that closed a market reopens it"
+
+
+def _is_reopened(pipeline: Pipeline, market: MarketId, resulting: set[str]) -> bool:
+    """Check whether a live source that had closed a market has it otherwise now."""
+    return any(
         book.source in resulting and held.definition is not None and held.definition.status != "closed"
         for book, held in pipeline.quoting(market)
         if book.health == "live"
-    ) or _is_taken_back(pipeline, market), "only the source that closed a market reopens it"
+    )
 
 
 def _is_taken_back(pipeline: Pipeline, market: MarketId) -> bool:
