@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +16,16 @@ from oddsengine import __version__
 CHART: Final = Path(__file__).parents[3] / "deploy" / "helm" / "oddsengine"
 #: The oldest that the chart names, and the newest of the schemas.
 KUBERNETES: Final = ("1.25", kubernetes_validate.latest_version())
-SECRETS: Final = [{"name": "tokens"}, {"name": "betfair", "roles": ["feeder"]}]
+#: Names of digits are names; those of volumes have no dots and are short.
+SECRETS: Final = [
+    *({"name": name} for name in ("tokens", "1", "odds.tokens", "x" * 200)),
+    {"name": "betfair", "roles": ["feeder"]},
+]
 EVERYTHING: Final[dict[str, Any]] = {
     "image": {"repository": "registry.example/odds", "digest": "sha256:" + "a" * 64},
-    "commonLabels": {"team": "odds"},
+    "commonLabels": {"team": "1"},
+    "config": "  # of all roles\n[engine]\nshards = 4\n",
+    "redis": {"urlSecret": {"name": "1", "key": "2"}},
     "secrets": SECRETS,
     "feeder": {"enabled": True},
     "gateway": {
@@ -42,7 +49,7 @@ EVERYTHING: Final[dict[str, Any]] = {
     "podAnnotations": {"a": "b"},
     "nodeSelector": {"a": "b"},
     "tolerations": [{"key": "odds", "operator": "Exists"}],
-    "priorityClassName": "high",
+    "priorityClassName": "100",
     "imagePullSecrets": [{"name": "registry"}],
 }
 LITTLE: Final[dict[str, Any]] = {
@@ -89,6 +96,8 @@ def test_a_misspelt_value_is_refused() -> None:
 
     misspelt: tuple[dict[str, Any], ...]
     misspelt = {"gatway": {}}, {"gateway": {"replica": 3}}, {"secrets": [{"name": "a", "roles": ["gate"]}]}
+    scaling: tuple[dict[str, Any], ...] = ({"cpuPercent": 0}, {"minReplicas": 9, "maxReplicas": 2})
+    misspelt += *({"gateway": {"autoscaling": {"enabled": True, **each}}} for each in scaling), {"commonLabels": {"a": 1}}
     for values in misspelt:
         with Chart.load(CHART) as chart, pytest.raises(HelmError):
             chart.render(values, name="live")
@@ -116,6 +125,7 @@ def test_every_pod_is_hardened_probed_and_spread() -> None:
             assert "registry.example/odds@sha256:" + "a" * 64 == container["image"]
             mounted = {each["name"] for each in container["volumeMounts"]}
             assert {each["name"] for each in pod["volumes"]} == mounted
+            assert all(re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", volume) for volume in mounted)
             variables = {each["name"]: each["value"] for each in container["env"]}
             assert ("5" if name.endswith("gateway") else None) == variables.get("ODDSENGINE_GATEWAY__DRAIN_DELAY_S")
             assert "/etc/oddsengine/metrics/token" == variables["ODDSENGINE_METRICS__TOKEN_FILE"]

@@ -16,7 +16,7 @@
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/part-of: {{ include "odds.name" . }}
+app.kubernetes.io/part-of: {{ include "odds.name" . | quote }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -24,8 +24,8 @@ app.kubernetes.io/part-of: {{ include "odds.name" . }}
 
 {{/* What pods of a role are selected by; called with a dict of `top` and `role`. */}}
 {{- define "odds.selector" -}}
-app.kubernetes.io/name: {{ include "odds.name" .top }}
-app.kubernetes.io/instance: {{ .top.Release.Name }}
+app.kubernetes.io/name: {{ include "odds.name" .top | quote }}
+app.kubernetes.io/instance: {{ .top.Release.Name | quote }}
 app.kubernetes.io/component: {{ .role }}
 {{- end -}}
 
@@ -79,7 +79,16 @@ app.kubernetes.io/component: {{ .role }}
 {{- range .top.Values.secrets -}}
 {{- if or (not .roles) (has $role .roles) -}}{{- $names = append $names .name -}}{{- end -}}
 {{- end -}}
-{{- dict "names" $names | toJson -}}
+{{- dict "names" ($names | uniq) | toJson -}}
+{{- end -}}
+
+{{/* The name of the volume of a secret: other than that of a secret, it has no dots and at most 63 characters. */}}
+{{- define "odds.volume" -}}
+{{- if regexMatch "^[a-z0-9-]{1,56}$" . -}}
+secret-{{ . }}
+{{- else -}}
+secret-{{ . | replace "." "-" | trunc 47 }}-{{ sha256sum . | trunc 8 }}
+{{- end -}}
 {{- end -}}
 
 {{/* What every container of a role has; called with a dict of `top` and `role`. */}}
@@ -112,6 +121,6 @@ volumeMounts:
   - {name: metrics, mountPath: /etc/oddsengine/metrics, readOnly: true}
   {{- end }}
   {{- range (include "odds.secrets" (dict "top" .top "role" .role.name) | fromJson).names }}
-  - {name: secret-{{ . }}, mountPath: /etc/oddsengine/secrets/{{ . }}, readOnly: true}
+  - {name: {{ include "odds.volume" . }}, mountPath: "/etc/oddsengine/secrets/{{ . }}", readOnly: true}
   {{- end }}
 {{- end -}}
