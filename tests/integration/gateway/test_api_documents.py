@@ -29,6 +29,7 @@ from tests.support.documents.requests import bodies_of, example_of, offer_the_ex
 from tests.support.documents.schemas import answer_validator, message_validator, validate_answer
 from tests.support.processes.command import free_port, get
 from tests.support.processes.role import running
+from tests.support.programs.npm import needs_npm, npm_install
 from tests.support.service import PATIENCE_S, quick_settings, running_service
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ async def test_every_example_is_answered_as_documented(service: RunningService) 
     assert 200 == (await answer(service, "confirm_command", id=proposed["id"], author="bob"))[0]
 
 
+_ASYNCAPI = "@asyncapi/specs@6.11.1"
 _OTHER_ROLES = """
 [redis]
 url = "{url}"
@@ -225,6 +227,19 @@ async def test_messages_of_centrifuge_are_as_documented(service: RunningService)
                 message_validator("CentrifugePush" if is_push else "CentrifugeReply").validate(message)
                 pushes += is_push
                 replies |= {message["id"]} if "id" in message else set()
+
+
+@needs_npm
+def test_asyncapi_itself_accepts_the_document(tmp_path: Path) -> None:
+    """By the schema that its own tools validate with."""
+    from jsonschema import Draft7Validator
+
+    npm_install(tmp_path, _ASYNCAPI)
+    schemas = tmp_path / "node_modules/@asyncapi/specs/schemas"
+    validator = Draft7Validator(orjson.loads((schemas / "3.0.0-without-$id.json").read_bytes()))
+    document = asyncapi()
+    assert [] == [error.message for error in validator.iter_errors(document)]
+    assert [*validator.iter_errors({**document, "chanels": {}})], "it finds a misspelt key"
 
 
 @pytest.mark.asyncio(loop_scope="module")
