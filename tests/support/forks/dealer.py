@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
 import warnings
 from multiprocessing.connection import wait
 from types import SimpleNamespace
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 _PATIENCE_S: Final = 20.0
+_LOOK_S: Final = 5.0
+#: Longer than the longest timeout of a test.
+_STUCK_S: Final = 600.0
 _FORK: Final = multiprocessing.get_context("fork")
 
 
@@ -33,6 +37,7 @@ class _Worker:
         self.folder = ""
         self.numbers: list[int] = []
         self.running: int | None = None
+        self.began_s = 0.0
 
 
 class Dealer:
@@ -49,15 +54,22 @@ class Dealer:
         self._workers: list[_Worker] = []
         self._started = 0
 
-    def run(self, tests: list[pytest.Item], processes: int) -> None:
-        """Run tests in a number of processes at a time. Raises what a failure or an interruption raises."""
+    def run(self, tests: list[pytest.Item], processes: int, *, one_by_one: bool = False) -> None:
+        """Run tests in a number of processes at a time, those of a file in one unless each is to be dealt out by itself.
+
+        Raises what a failure or an interruption raises.
+        """
         numbers = {item: number for number, item in enumerate(self._session.items)}
-        parts = Parts((str(item.path.parent), str(item.path), numbers[item]) for item in tests)
+        parts = Parts(
+            (item.nodeid, item.nodeid, numbers[item]) if one_by_one else (str(item.path.parent), str(item.path), numbers[item])
+            for item in tests
+        )
         try:
             for _ in range(min(processes, len(tests))):
                 self._start()
             while self._workers:
-                ready = set(wait([worker.connection for worker in self._workers]))
+                ready = set(wait([worker.connection for worker in self._workers], _LOOK_S))
+                self._end_stuck()
                 for worker in [each for each in self._workers if each.connection in ready]:
                     self._hear(worker, parts)
                 if self._session.shouldfail or self._session.shouldstop:
@@ -72,6 +84,12 @@ class Dealer:
             raise self._session.Failed(self._session.shouldfail)
         if self._session.shouldstop:
             raise self._session.Interrupted(self._session.shouldstop)
+
+    def _end_stuck(self) -> None:
+        """Kill what is in a test for longer than any may take: code that hears no signal."""
+        for worker in self._workers:
+            if worker.running is not None and time.monotonic() - worker.began_s > _STUCK_S:
+                worker.process.kill()
 
     def _start(self) -> None:
         self._workers.append(_Worker(self._session, f"fork{self._started}", self._workers))
@@ -92,7 +110,7 @@ class Dealer:
                     worker.folder, worker.numbers = taken[0], taken[1].copy()
                 worker.connection.send(worker.numbers if taken is not None else None)
             case Began(number):
-                worker.running = number
+                worker.running, worker.began_s = number, time.monotonic()
                 worker.numbers.remove(number)
             case Reported(data):
                 report = hook.pytest_report_from_serializable(config=self._config, data=data)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from _pytest.config.argparsing import Parser
 
 #: How many of those that need a machine that is not busy run at a time: most of each is waiting.
-_ALONE: Final = 3
+_ALONE: Final = 4
 
 
 def pytest_addoption(parser: Parser) -> None:
@@ -38,5 +38,5 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     alone = [item for item in session.items if item.get_closest_marker("alone")]
     usual = [item for item in session.items if not item.get_closest_marker("alone")]
     dealer.run(usual, session.config.getoption("forks"))
-    dealer.run(alone, _ALONE)
+    dealer.run(alone, _ALONE, one_by_one=True)
     return True

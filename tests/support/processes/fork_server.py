@@ -17,10 +17,11 @@ from typing import Final
 import msgspec
 
 import oddsengine.__main__ as program
+from oddsengine.pricing.guards.score_grid import ScoreGuard
 
 #: What the commands import when they are called.
 _MODULES: Final = (
-    *("check", "emulate", "record", "replay", "watching.watch", "trading.commands", "history.commands"),
+    *("app", "check", "emulate", "record", "replay", "watching.watch", "trading.commands", "history.commands"),
     *("roles.archiver", "roles.bridge", "roles.engine", "roles.feeder", "roles.gateway", "roles.run"),
 )
 _LARGEST: Final = 1 << 20
@@ -79,6 +80,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for module in _MODULES:
         importlib.import_module(f"oddsengine.cli.{module}")
+    ScoreGuard.load()
     from feeds.feed import installed_feeds
 
     installed_feeds()
