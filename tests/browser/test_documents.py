@@ -21,7 +21,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 _LIVE = """async () => {
     const { withLiveExamples } = await import("./live_examples.js");
-    const answers = { "/v1/events": { events: [{ id: "sim.0" }, { id: "sim.7" }] }, "/v1/events/sim.0": { markets: [] },
+    const events = [{ id: "sim.9", start: null }, { id: "sim.7", start: "2026-11-26T20:00:00Z" },
+        { id: "sim.0", start: "2026-11-27T20:00:00Z" }];
+    const answers = { "/v1/events": { events }, "/v1/events/sim.0": { markets: [] },
         "/v1/events/sim.7": { markets: [{ id: "sim.7/moneyline" }, { id: "sim.7/match_odds" }] } };
     globalThis.fetch = async (path) => new Response(JSON.stringify(answers[path]));
     const document = { parameters: ["betfair.29283412", "betfair.29283412/match_odds", "event:betfair.29283412"] };

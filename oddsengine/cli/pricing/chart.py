@@ -44,7 +44,7 @@ def print_chart(result: dict[str, Any], console: Console | None = None) -> None:
         table.add_row(f"{number}" if step == "given" else "", step, odds, f"{probability:.2%}", bar)
     console.print(table)
     sums = ", ".join(f"{result[field]:.4f} {word}" for field, word in (("book_sum_in", "given"), ("book_sum_out", "offered")))
-    console.print(f"book sum: {sums}; the bars of all outcomes together have that length", highlight=False)
+    console.print(f"book sum: {sums}; the bars of all outcomes together have that length", highlight=False, soft_wrap=True)
 
 
 def _probability(value: float | None, *, is_odds: bool) -> float:

@@ -14,11 +14,12 @@ async function ask(path) {
   return response.json();
 }
 
-/** Find an event on offer and a market of it: one of the type of the examples if any event has it. */
+/** Find an event on offer, of those that start last and stay longest, and a market of it: of the type of the examples if any has it. */
 async function find(root) {
   const { events } = await ask(`${root}v1/events`);
   let found;
-  for (const { id } of events.slice(0, MAX_EVENTS)) {
+  const lastFirst = [...events].sort((a, b) => (b.start ?? "").localeCompare(a.start ?? ""));
+  for (const { id } of lastFirst.slice(0, MAX_EVENTS)) {
     const { markets } = await ask(`${root}v1/events/${encodeURIComponent(id)}`);
     const market = markets.find((each) => each.id === `${id}/match_odds`);
     if (market) return { event: id, market: market.id };
