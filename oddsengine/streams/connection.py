@@ -58,6 +58,8 @@ DENIED: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
 _REFUSED_IN_SCRIPT: Final = "The user executing the script can't"
 #: A blocked read is ended with this when the server becomes a replica; what the next command gets says that.
 CHANGING: Final = "UNBLOCKED"
+#: What `cause_of` names a reply that did not arrive in time.
+TIMEOUT: Final = "TIMEOUT"
 #: A client can only wait and retry after these.
 UNAVAILABLE: Final = (RedisError, OSError)
 
@@ -154,7 +156,7 @@ def cause_of(error: BaseException) -> str:
             return code
         inner = inner.__cause__
     if isinstance(error, RedisTimeoutError | TimeoutError):
-        return "TIMEOUT"
+        return TIMEOUT
     if isinstance(error, RedisConnectionError | OSError):
         return "UNREACHABLE"
     first = str(error).partition(" ")[0]

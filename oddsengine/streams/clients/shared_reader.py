@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.streams.clients.cluster import ClusterClient
-from oddsengine.streams.connection import CHANGING, SHARED_READS, UNAVAILABLE, cause_of, reconnect
+from oddsengine.streams.connection import CHANGING, SHARED_READS, TIMEOUT, UNAVAILABLE, cause_of, reconnect
 from oddsengine.streams.keys import hash_tag
 
 if TYPE_CHECKING:
@@ -23,9 +23,12 @@ Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]
 
 #: How long a read waits: as long may a stream that is asked for meanwhile have to wait for its turn.
 _BLOCK_MS: Final = 100
-#: How many entries of all streams a read returns at most, about. A large flush is an entry of a megabyte: an answer must arrive
-#: before the socket's timeout.
+#: How many entries of all streams a read returns at most, about.
 _READ_COUNT: Final = 200
+#: As many as take so many bytes, going by the last ones: a large flush is an entry of a megabyte, and a reply must arrive before
+#: the socket's timeout. After one that did not, a read returns this share of what it asked for.
+_MAX_REPLY_BYTES: Final = 4_000_000
+_AFTER_TIMEOUT: Final = 8
 _MIN_COUNT: Final = 20
 #: How many at most where reads are seldom; up to which size of a reply they become more, and above which fewer. Replies of 0.1 to
 #: 3 MB with entries of 4 and 16 kB cost Redis 1.1 to 1.4 ms a megabyte, larger ones twice that.
@@ -132,6 +135,8 @@ class _Lane:
         self._redis = redis
         self._count = count
         self._clock = clock
+        #: how many entries a reply has room for
+        self._room = _MAX_REPLY_BYTES
         self._asked: dict[str, _Asked] = {}
         self._is_asked = asyncio.Event()
 
@@ -155,11 +160,13 @@ class _Lane:
             if not asked:
                 continue
             positions: Any = {stream: each.after for stream, each in asked.items()}
-            count = max(_MIN_COUNT, self._count // len(asked))
+            count = max(1, min(max(_MIN_COUNT, self._count // len(asked)), self._room // len(asked)))
             try:
                 reply = await self._redis.xread(positions, count=count, block=None if self._every_s else _BLOCK_MS)
             except UNAVAILABLE as error:
-                if cause_of(error) == CHANGING:
+                if cause_of(error) == TIMEOUT:
+                    self._room = max(1, count * len(asked) // _AFTER_TIMEOUT)
+                elif cause_of(error) == CHANGING:
                     await reconnect(self._redis)
                 for each in asked.values():
                     if not each.entries.done():
@@ -167,15 +174,17 @@ class _Lane:
                 continue
             found = entries_of(reply)
             self._answer(asked, found)
+            size = sum(len(value) for entries in found.values() for _, fields in entries for value in fields.values())
+            if found:
+                self._room = max(1, _MAX_REPLY_BYTES * sum(map(len, found.values())) // max(1, size))
             if self._every_s:
                 if any(len(entries) == count for entries in found.values()):
-                    self._fit_count(found)
+                    self._fit_count(size)
                 else:
                     await asyncio.sleep(self._every_s)
 
-    def _fit_count(self, found: dict[str, list[Entry]]) -> None:
+    def _fit_count(self, size: int) -> None:
         """Read more at once where entries are small, since there are more than one reply has."""
-        size = sum(len(value) for entries in found.values() for _, fields in entries for value in fields.values())
         if size < _SMALL_BYTES:
             self._count = min(_MAX_COUNT, 2 * self._count)
         elif size > _LARGE_BYTES:

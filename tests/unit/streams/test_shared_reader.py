@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from oddsengine.streams.clients.cluster import key_of
 from oddsengine.streams.clients.shared_reader import SharedReader
@@ -27,6 +28,7 @@ class Streams:
         self.counts: list[int] = []
         self.replies: asyncio.Queue[Any] = asyncio.Queue()
         self.is_full = False
+        self.entry = ENTRY
 
     async def xread(self, streams: dict[str, str], count: int, **_: object) -> Any:
         self.asked.append(list(streams))
@@ -34,7 +36,7 @@ class Streams:
         reply = await self.replies.get()
         if isinstance(reply, Exception):
             raise reply
-        return [[stream.encode(), [ENTRY] * (count if self.is_full else 1)] for stream in reply]
+        return [[stream.encode(), [self.entry] * (count if self.is_full else 1)] for stream in reply]
 
     def has(self, entries_of: Iterable[str]) -> None:
         self.replies.put_nowait(list(entries_of))
@@ -128,3 +130,18 @@ async def test_streams_that_come_later_share_the_reads_too() -> None:
 )
 def test_a_command_goes_to_the_node_of_its_first_key(command: tuple[Any, ...], key: str | None) -> None:
     assert key == key_of(command)
+
+
+async def test_a_reply_of_large_entries_has_few_of_them_so_that_it_arrives_in_time() -> None:
+    """A reader that is behind would ask for what it can't get in time, again and again."""
+    streams = Streams()
+    reader = reader_of(streams)
+    async with in_background(reader.run()):
+        streams.replies.put_nowait(RedisTimeoutError())
+        with pytest.raises(RedisTimeoutError):
+            await reader.read("{a}:1", "0-0")
+        for size in (400_000, 5_000_000, 10, 0):
+            streams.entry = (b"1-1", {b"b": bytes(size)})
+            streams.has(["{a}:1"])
+            await reader.read("{a}:1", "0-0")
+    assert [200, 25, 10, 1, 200] == streams.counts[:5]
