@@ -153,6 +153,7 @@ class Archive:
 
     async def _read(self, rows: ShardRows, tail: ShardTail) -> None:
         user = f"archive of shard {rows.shard}"
+        late_at: tuple[int, ...] = ()
         with REDIS_OUTAGE.used_by(user):
             while True:
                 await self._room.wait()
@@ -166,12 +167,9 @@ class Archive:
                             continue
                     entries = await tail.read()
                 except Broken as broken:
-                    reason = BEGINNING if rows.position == NOTHING else broken.reason
-                    if reason != BEGINNING:
-                        _log.error("history has a gap", shard=rows.shard, error=str(broken))
-                    self._counters.gaps += 1
-                    rows.begin_gap(broken.found, reason)
-                    tail.resume_with(broken.found.position)
+                    # The oldest entry of a stream that is always full is gone by the time that the snapshot is loaded.
+                    is_late, late_at = rows.position[:2] == late_at, rows.position[:2]
+                    await self._begin_gap(rows, tail, broken, is_late=is_late)
                 except UNAVAILABLE as error:
                     note_outage(user, error)
                     await asyncio.sleep(_RETRY_S)
@@ -182,6 +180,19 @@ class Archive:
                         if number % _ENTRIES_AT_ONCE == 0:
                             await asyncio.sleep(0)
                     self._count()
+
+    async def _begin_gap(self, rows: ShardRows, tail: ShardTail, broken: Broken, *, is_late: bool) -> None:
+        """Begin a gap, after which reading goes on with the oldest entry; if it was too late for that, with the newest."""
+        try:
+            found = (await tail.newest() if is_late else None) or broken.found
+        except UNAVAILABLE:
+            found = broken.found
+        reason = BEGINNING if rows.position == NOTHING else broken.reason
+        if reason != BEGINNING:
+            _log.error("history has a gap", shard=rows.shard, error=str(broken))
+        self._counters.gaps += 1
+        rows.begin_gap(found, reason)
+        tail.resume_with(found.position)
 
     async def _read_commands(self) -> None:
         reader = CommandReader(CommandLog(self._reader.redis, self._namespace), self._commands, self._find_archived)

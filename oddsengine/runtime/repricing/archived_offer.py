@@ -66,6 +66,13 @@ _LAST: Final = (
         WHERE key = keys.key AND kind = kinds.kind AND at_ms >= $1 AND at_ms < $3 ORDER BY at_ms DESC, number DESC LIMIT 1
     ) AS last""",
 )
+# A gap that another one has followed ends with that.
+_GAPS: Final = """
+    SELECT shard, after_ms, known_ms FROM (
+        SELECT shard, after_ms, min(known_ms) OVER (
+            PARTITION BY shard ORDER BY number ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
+        ) AS known_ms FROM gaps WHERE shard >= 0
+    ) AS each WHERE after_ms < $1 AND coalesce(known_ms, $1) > $2"""
 _SILENCES: Final = """
     SELECT shard, at_ms, next_ms FROM (
         SELECT shard, at_ms, coalesce(lead(at_ms) OVER (PARTITION BY shard ORDER BY epoch, seq), $2) AS next_ms
@@ -168,8 +175,7 @@ class ArchivedOffer:
 
     async def _moments(self, connection: Any, day_ms: int) -> list[Row]:
         moments: list[Row] = []
-        query = "SELECT shard, after_ms, known_ms FROM gaps WHERE shard >= 0 AND after_ms < $1 AND coalesce(known_ms, $1) > $2"
-        for shard, after_ms, known_ms in await connection.fetch(query, self._until_ms, self._since_ms):
+        for shard, after_ms, known_ms in await connection.fetch(_GAPS, self._until_ms, self._since_ms):
             moments.append(moment(after_ms, shard, RowKind.LOST))
             if known_ms is not None:
                 moments.append(moment(known_ms, shard, RowKind.KNOWN))

@@ -74,6 +74,8 @@ class ReloadingTail:
         self._keys = keys
         self._tail = ShardTail(reader, shard, keys, Link(position, b""))
         self._broken: Cause | None = "start" if position == ORIGIN else None
+        #: where reading went on after the last state
+        self._resumed: Position | None = None
         #: the last position that was read
         self.position = position
 
@@ -99,7 +101,7 @@ class ReloadingTail:
             await asyncio.sleep(_RETRY_S)
             return []
         self._broken = None
-        self.position = found.resumes
+        self.position = self._resumed = found.resumes
         self._tail.resume_after(found.resumes)
         return found
 
@@ -137,7 +139,10 @@ class ReloadingTail:
         if loaded is None or loaded.top.position < self.position:
             return None
         at = loaded.top.position
-        resumes = at if cause == "start" else await self._first_after(self.position, at, skips=cause == "unreadable")
+        # The oldest entry of a stream that is always full is gone by the time that the state is passed on.
+        is_late = cause == "trimmed" and self.position == self._resumed
+        skips = cause == "unreadable"
+        resumes = at if cause == "start" or is_late else await self._first_after(self.position, at, skips=skips)
         return Reload(cause, self.position, resumes, at, loaded.records)
 
     async def _first_after(self, position: Position, at: Position, *, skips: bool) -> Position:

@@ -114,6 +114,15 @@ class ShardTail:
             self.last = Link(read.position, read.digest)
         return found
 
+    async def newest(self) -> TailEntry | None:
+        """Return the last entry of the stream; None if it is empty.
+
+        Raises:
+            RedisError, OSError: if Redis does not answer.
+        """
+        found: Any = await self._reader.redis.xrevrange(self._keys.changes, count=1)
+        return tail_entry(found[0]) if found else None
+
     async def load(self) -> LoadedShard | None:
         """Load the whole present state. Return None if it is not whole now.
 

@@ -54,6 +54,36 @@ async def entries_of(database: Database) -> list[tuple[int, int, bytes, bytes]]:
     return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
+async def test_an_archiver_that_was_away_goes_on_where_the_stream_is_always_full(
+    database: Database, redis_server: EmbeddedRedis, redis: Redis
+) -> None:
+    """Its oldest entry is trimmed before anybody who loads the snapshot first has read it."""
+    owner = await Owner(redis).claimed()
+    async with archiving(database, redis_server.url):
+        await until_archived(database, owner.offer.epoch, 0)
+    ended = asyncio.Event()
+
+    async def publish() -> None:
+        number = 0
+        while not ended.is_set():
+            number += 1
+            await owner.offers(2000 + number % 101 * 20, f"e{number % 300}/match_odds")
+            await redis.xtrim(KEYS.changes, maxlen=200, approximate=False)
+
+    publishing = asyncio.create_task(publish())
+    while owner.offer.seq < 600:
+        await asyncio.sleep(0.01)
+    async with archiving(database, redis_server.url):
+        seq = owner.offer.seq + 200
+        await until_archived(database, owner.offer.epoch, seq)
+        ended.set()
+        await publishing
+        await until_archived(database, owner.offer.epoch, owner.offer.seq)
+    verified = await Verifier(database, {}).run()
+    assert [] == verified.problems
+    assert 0 < len(verified.gaps) < 10
+
+
 async def test_every_entry_is_archived_byte_by_byte_over_epochs_and_archivers(
     database: Database, redis_server: EmbeddedRedis, redis: Redis
 ) -> None:

@@ -74,6 +74,10 @@ async def test_a_recording_is_compared_with_what_was_published_of_it(database: D
     recording = record_simulator(tmp_path / "recording", ticks=90, matches=1)
     command = a_command("suspend", at_ms=SUSPENDED_MS, all=True, types=("total",))
     await archive(database, recording, tmp_path / "same.toml", command)
+    # A gap that another one has followed: both are over before what is compared.
+    for number, known_ms in ((1, None), (2, START_MS - 500)):
+        values = (number, START_MS - 900, START_MS - 800, known_ms)
+        await database.execute("INSERT INTO gaps VALUES (0, 0, 0, $2, 0, $1, $3, '', $4, $1, 'trimmed')", *values)
     same = await repriced(tmp_path, "same.toml", 17)
     assert (2000, 17_000, 0) == (same["from_ms"] - START_MS, same["to_ms"] - START_MS, same["unknown_s"])
     totals = next(line for line in same["lines"] if line["type"] == "total")

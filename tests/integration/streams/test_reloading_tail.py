@@ -83,6 +83,20 @@ async def test_what_was_trimmed_is_named_and_the_rest_is_read(redis: Redis, read
     assert [2200, 2300] == await prices_of(tail, 2)
 
 
+async def test_where_more_is_trimmed_meanwhile_it_goes_on_from_the_state(redis: Redis, reader: SharedReader) -> None:
+    """Whoever was away for longer than a busy stream goes back is always too late for its oldest entry."""
+    owner = await Owner(redis).claimed()
+    tail = ReloadingTail(reader, 0, KEYS, Position(1_000_000, 0))
+    for last, resumes in ((4, 1), (8, 8)):
+        for price in range(4):
+            await owner.offers(2000 + price * 20 + last)
+        await redis.xtrim(KEYS.changes, maxlen=3, approximate=False)
+        found = await reload_of(tail)
+        assert ("trimmed", resumes, last) == (found.cause, found.resumes.seq, found.at.seq)
+    await owner.offers(3000)
+    assert [3000] == await prices_of(tail, 1)
+
+
 async def test_entries_of_a_new_epoch_follow_its_state(redis: Redis, reader: SharedReader) -> None:
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
