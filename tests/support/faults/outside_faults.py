@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 #: Longer than everything takes to be suspended.
 _FAULT_S: Final = 4.5
 _LOST_TAIL_S: Final = 0.7
-#: By how much Redis has less memory than it uses.
-_EVICTED_BYTES: Final = 50_000
+#: How often Redis evicts a key.
+_EVICT_EVERY_S: Final = 0.2
 #: How long one process of a role is cut off from Redis.
 _CUT_OFF_S: Final = 6.0
 
@@ -163,18 +163,18 @@ async def redis_full(running: FailoverInstallation) -> None:
 async def redis_disk_full(running: FailoverInstallation) -> None:
     """Let Redis fail to save what it has: it refuses writes then."""
     server = running.redis
-    (server.folder / "full.rdb").mkdir()
+    # No file can take the name of a folder.
+    file = server.folder / "dump.rdb"
+    file.mkdir()
     async with server.client() as client:
         await client.config_set("save", "3600 1")
-        await client.config_set("dbfilename", "full.rdb")
         await _saved(client, "err")
         running.begins()
         await asyncio.sleep(_FAULT_S)
-        await client.config_set("dbfilename", "dump.rdb")
+        file.rmdir()
         await _saved(client, "ok")
         await client.config_set("save", "")
-    (server.folder / "full.rdb").rmdir()
-    (server.folder / "dump.rdb").unlink()
+    file.unlink()
     running.healed()
 
 
@@ -189,14 +189,11 @@ async def _saved(client: Any, status: str) -> None:
 
 
 async def redis_evicts(running: FailoverInstallation) -> None:
-    """Give Redis less memory than it uses, and let it evict any key: wrongly configured, and then full."""
+    """Remove one key after the other, as a Redis does that is full and may evict any."""
     async with running.redis.client() as client:
-        used = int((await client.info("memory"))["used_memory"])
-        await client.config_set("maxmemory-policy", "allkeys-random")
-        await client.config_set("maxmemory", used - _EVICTED_BYTES)
-        await asyncio.sleep(_FAULT_S)
-        await client.config_set("maxmemory", 0)
-        await client.config_set("maxmemory-policy", "noeviction")
+        for _ in range(round(_FAULT_S / _EVICT_EVERY_S)):
+            await client.unlink(await client.randomkey())
+            await asyncio.sleep(_EVICT_EVERY_S)
     running.healed()
 
 

@@ -272,7 +272,9 @@ class ShardWorld:
         self.violations: list[str] = []
         self.written: dict[Position, Authorship] = {}
         self.prices = dict.fromkeys(MARKETS, 2000)
-        self.primary = MemoryRedis(self.now_ms, self._wrote)
+        #: how far the clock of Redis is off
+        self.redis_skew_ms = 0
+        self.primary = MemoryRedis(lambda: self.now_ms() + self.redis_skew_ms, self._wrote)
         self.replica = self.primary.copy(1)
         #: whether Redis has lost anything: then versions may be lower in the next epoch
         self.has_lost = False

@@ -134,6 +134,10 @@ class Shard(RuleBasedStateMachine):
         if has_error:
             client.fates.appendleft("lost")
 
+    @rule(skew_ms=st.sampled_from((-_HOUR_MS, 0, _HOUR_MS)))
+    def the_clock_of_redis_is_set(self, skew_ms: int) -> None:
+        self.world.redis_skew_ms = skew_ms
+
     @rule(loss=st.sampled_from(LOSSES))
     def redis_loses_data(self, loss: Any) -> None:
         self.world.has_lost = True
