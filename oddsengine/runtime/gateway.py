@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
@@ -327,10 +327,10 @@ async def _as_current_as_others(replica: Replica, startup: Startup) -> None:
     Shards whose owners are silent are stale in the other workers too: they are not waited for.
     """
     await _loaded(replica, startup)
-    for _ in range(round(_LIVE_WITHIN_S / _LOAD_POLL_S)):
-        if replica.ready:
-            break
-        await asyncio.sleep(_LOAD_POLL_S)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LIVE_WITHIN_S):
+            while not replica.ready:  # noqa: ASYNC110 - it is set by many places
+                await asyncio.sleep(_LOAD_POLL_S)
 
 
 def _build_hub(settings: Settings) -> Hub:

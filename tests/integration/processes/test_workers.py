@@ -107,8 +107,7 @@ async def test_workers_are_one_service(redis_server: EmbeddedRedis, redis: Redis
     config = write_config(tmp_path / "odds.toml", redis_server.url, port)
     async with command("gateway", "-c", config, "--workers", "2", cwd=tmp_path) as parent, AsyncExitStack() as stack:
         # until the first worker serves, the parent answers that they are starting
-        while not parent.log.read_text():
-            await asyncio.sleep(0.02)
+        await parent.logged("workers")
         status, body = await get(f"{url}/healthz")
         assert (200, "starting") == (status, body["status"])
         assert 503 == (await get(f"{url}/readyz"))[0]
