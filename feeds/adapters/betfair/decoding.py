@@ -12,6 +12,7 @@ from oddsengine.common.excerpts import excerpt
 _decode = msgspec.json.Decoder(Message).decode
 #: Betfair's own samples hold some numbers as strings; this lax mode is used only after the strict one has failed.
 _decode_markets = msgspec.json.Decoder(RawMarketsMessage, strict=False).decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_market = msgspec.json.Decoder(MarketChange, strict=False).decode
 _decode_name = msgspec.json.Decoder(MarketName, strict=False).decode
 
@@ -32,10 +33,9 @@ def _decode_by_market(line: bytes, cause: msgspec.DecodeError) -> tuple[Message,
     """Decode a message market by market, after it failed as a whole."""
     try:
         raw_markets = _decode_markets(line).mc
-        envelope = msgspec.json.decode(line)
-        if not isinstance(envelope, dict):
-            raise BadMessage("message", "expected an object")
-        message = msgspec.convert({**envelope, "mc": None}, Message, strict=False)
+        # Field by field: a number that is out of range in a market is one in the whole message, too.
+        envelope = {key: msgspec.json.decode(value) for key, value in _decode_fields(line).items() if key != "mc"}
+        message = msgspec.convert(envelope, Message, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise BadMessage("message", str(cause)) from cause
     changes: list[MarketChange] = []

