@@ -44,7 +44,7 @@ class _Load(NamedTuple):
     goal: float
 
     @property
-    def fan(self) -> float:
+    def fan_out(self) -> float:
         """The recipients of a change, estimated from the connections that are parsed."""
         sampled = self.interests[::_SAMPLED]
         markets = sum(self.counts[event] for chosen in sampled for event in chosen)
@@ -119,8 +119,8 @@ def _compare(load: _Load) -> list[Row]:
     found = {}
     for name, running in {"ours": _ours, **_PEERS}.items():
         with running(load) as (receiver, set_rate):
-            start = _FIRST_DELIVERED / load.fan
-            found[name] = measure_rate(f"{load.name}: {name}", receiver, set_rate, None, start, load.fan)
+            start = _FIRST_DELIVERED / load.fan_out
+            found[name] = measure_rate(f"{load.name}: {name}", receiver, set_rate, None, start, load.fan_out)
     ours = found.pop("ours")
     rows = []
     for name, theirs in found.items():

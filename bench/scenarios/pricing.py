@@ -57,7 +57,7 @@ _ROUNDS = 7
 _SECONDS_PER_ROUND = 0.02
 
 
-def _speed(call: Callable[[], object]) -> float:
+def _calls_per_s(call: Callable[[], object]) -> float:
     """Return calls per second over one short round."""
     calls = 0
     start = time.perf_counter()
@@ -136,19 +136,24 @@ def _across_markets() -> list[Row]:
     solve = partial(_solved, boards)
     shares = cycle((0.08, -0.08))
 
-    def mend() -> None:
+    def repair() -> None:
         boards[0].move(next(shares))
         guard.review(boards[0], _EVENT, ("home", "draw", "away"))
         guard.check(0)
 
     measures: dict[str, Callable[[], object]] = {
         "update under a certificate": update,
-        "mended certificate": mend,
+        "mended certificate": repair,
         "new certificate": solve,
     }
     # As costs, because they are added to an update: less is better.
     rows = [
-        Row(scenario="pricing, across markets", metric=metric, value=1e6 / max(_speed(call) for _ in range(_ROUNDS)), unit="us")
+        Row(
+            scenario="pricing, across markets",
+            metric=metric,
+            value=1e6 / max(_calls_per_s(call) for _ in range(_ROUNDS)),
+            unit="us",
+        )
         for metric, call in measures.items()
     ]
     if guard.refused or guard.solves != 1:
@@ -164,7 +169,7 @@ def run() -> list[Row]:
         best = dict.fromkeys(measures, 0.0)
         for _ in range(_ROUNDS):
             for name, measure in measures.items():
-                best[name] = max(best[name], _speed(measure))
+                best[name] = max(best[name], _calls_per_s(measure))
         scenario = f"pricing, {outcomes} outcomes"
         references: dict[str, list[str | None]] = {"fair shin": ["shin (Rust)", "penaltyblog shin"]}
         references |= {f"fair {method}": [f"penaltyblog {method}"] for method in ("power", "odds_ratio")}

@@ -119,13 +119,13 @@ async def connect_kafka(settings: KafkaSettings) -> KafkaBroker:
             await broker.close()
             raise
     except KafkaConnectionError as error:
-        raise _failure(await _why_refused(settings, arguments) or error) from error
+        raise _failure(await _refusal_of(settings, arguments) or error) from error
     except _FAILURES as error:
         raise _failure(error) from error
     return broker
 
 
-async def _why_refused(settings: KafkaSettings, arguments: dict[str, Any]) -> BaseException | None:
+async def _refusal_of(settings: KafkaSettings, arguments: dict[str, Any]) -> BaseException | None:
     """Return why a broker does not let us in. A client that connects says only that none of them does."""
     options = {name: value for name, value in arguments.items() if name != "bootstrap_servers"}
     for broker in settings.brokers:

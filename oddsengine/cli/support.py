@@ -86,7 +86,8 @@ def run_role(main: Callable[[Startup], Coroutine[Any, Any, None]], *, is_worker:
 
     Args:
         main: starts the role, step by step, and returns once `stopping` is set.
-        is_worker: whether only its parent hurries it. A terminal or a supervisor may signal both, and its parent signals it too.
+        is_worker: whether only its parent cuts its pause short. A terminal or a supervisor may signal both, and its
+            parent signals it too.
     """
     errors: list[BaseException] = []
     try:

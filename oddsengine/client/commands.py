@@ -125,10 +125,10 @@ def scope_of(text: str) -> dict[str, Any]:
     if kind in _EXAMPLES and key:
         return {kind: key}
     kinds = ", ".join(f"{name}:.." for name in _EXAMPLES)
-    raise ValueError(f"{text!r} is not a scope: write all, or one of {kinds}; {_meant(kind, key)}")
+    raise ValueError(f"{text!r} is not a scope: write all, or one of {kinds}; {_suggested_scope(kind, key)}")
 
 
-def _meant(kind: str, key: str) -> str:
+def _suggested_scope(kind: str, key: str) -> str:
     """Return what a text may mean that is not a scope."""
     close = kind if kind in _EXAMPLES else next(iter(difflib.get_close_matches(kind, ["all", *_EXAMPLES], n=1)), "")
     if key:

@@ -31,7 +31,7 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
-    def plus(self, other: Histogram) -> Histogram:
+    def merged_with(self, other: Histogram) -> Histogram:
         """Return what both have observed. They have the same bounds."""
         return Histogram(
             self.bounds, [one + two for one, two in zip(self.counts, other.counts, strict=True)], self.total + other.total

@@ -52,12 +52,13 @@ _WITH_DRAW: Final = frozenset({"ft", "h1", "h2", "et"})
 def without_bad_lines(quoted: Period) -> tuple[Period, list[str]]:
     """Return a period without the lines that are none, and what is wrong with each of those."""
     problems: list[str] = []
-    spreads = _good(quoted.spreads or [], lambda spread: to_handicap(spread.hdp), problems)
-    totals = _good(quoted.totals or [], lambda each: to_total_line(each.points), problems)
+    spreads = _valid_lines(quoted.spreads or [], lambda spread: to_handicap(spread.hdp), problems)
+    totals = _valid_lines(quoted.totals or [], lambda each: to_total_line(each.points), problems)
     of_sides = quoted.teamTotal
     if of_sides is not None:
         home, away = (
-            _good(_lines(each), lambda line: to_total_line(line.points), problems) for each in (of_sides.home, of_sides.away)
+            _valid_lines(_lines(each), lambda line: to_total_line(line.points), problems)
+            for each in (of_sides.home, of_sides.away)
         )
         of_sides = TeamTotals(home, away)
     return msgspec.structs.replace(quoted, spreads=spreads, totals=totals, teamTotal=of_sides), problems
@@ -127,7 +128,7 @@ def _lines(totals: list[Total] | Total | None) -> list[Total]:
     return [totals] if isinstance(totals, Total) else totals or []
 
 
-def _good(lines: list[Line], line_of: Callable[[Line], float], problems: list[str]) -> list[Line]:
+def _valid_lines(lines: list[Line], line_of: Callable[[Line], float], problems: list[str]) -> list[Line]:
     good: list[Line] = []
     for line in lines:
         try:

@@ -183,7 +183,7 @@ async def gateway_workers(
                 await front.close()
                 # Its copies of the sockets are closed when the workers close theirs: then connections are refused.
                 await startup.linger(workers.drain_delay_s)
-                if startup.hurried.is_set():
-                    workers.hurry()
+                if startup.pause_skipped.is_set():
+                    workers.skip_pause()
                 for sock in (each for sockets_of_worker in shared for each in sockets_of_worker):
                     sock.close()

@@ -42,7 +42,7 @@ class ConnectTimeout:
         start_s = max(min_s, _MARGIN * min(self._took_s, default=0.0))
         return min(timing.welcome_s, start_s * _GROWTH ** min(self._too_long, 30))
 
-    def fell_silent(self) -> None:
+    def note_silence(self) -> None:
         """Note that the last connection was lost without a word."""
         self._fell_silent = True
 
@@ -51,7 +51,7 @@ class ConnectTimeout:
         self._began_s = now_s
         return self.limit_s
 
-    def welcomed(self, now_s: float) -> None:
+    def note_welcome(self, now_s: float) -> None:
         """Note that the gateway has welcomed us."""
         self._took_s.append(now_s - self._began_s)
         self._too_long = 0

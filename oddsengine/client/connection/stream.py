@@ -238,7 +238,7 @@ class Stream:
             # The network may have lost it. What never welcomes us is no gateway.
             fault = ProtocolFault if self._connect_timeout.timed_out() else Silence
             raise fault(f"no welcome within {silent_s:.1f} s")
-        self._connect_timeout.fell_silent()
+        self._connect_timeout.note_silence()
         raise Silence(f"no message from the gateway for {silent_s:.1f} s")
 
     def _handle(self, message: dict[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
@@ -251,7 +251,7 @@ class Stream:
             self.connected = True
             self.problem = None
             self._welcomed_s = self._received_s
-            self._connect_timeout.welcomed(self._received_s)
+            self._connect_timeout.note_welcome(self._received_s)
         elif op == "bye":
             self._backoff.asked_ms = int(message["reconnect_ms"]) if "reconnect_ms" in message else None
         elif op == "authenticated":

@@ -80,7 +80,7 @@ class QuotesApi:
                 400, ErrorCode.BAD_REQUEST, "sign: this installation signs no quotes: quotes.signing_key_file is not set"
             )
         now_ms, profile = self._hub.now_ms(), self._hub.profile_of(access)
-        find = self._finder(access)
+        find = self._market_finder(access)
         answers: list[tuple[QuoteChecked, Offered | None]] = [
             (INVALID, None) if quote is None else self._checker.check(quote, profile, find, now_ms, with_fair=with_fair)
             for quote in quotes
@@ -96,7 +96,7 @@ class QuotesApi:
         body = msgspec.json.encode(to_jwks(self._keys.public))
         return web.Response(body=body, content_type="application/jwk-set+json", headers=headers)
 
-    def _finder(self, access: Access) -> Callable[[str], MarketRecord | None]:
+    def _market_finder(self, access: Access) -> Callable[[str], MarketRecord | None]:
         replica = self._hub.replica
         return lambda market: find_market(replica, market, access)
 

@@ -162,7 +162,7 @@ class RestApi:
         if self._market(key, access) is None:
             return _no_market(key)
         only_profile = None if access.role is Role.admin else access.profile
-        engines = self._asked()
+        engines = self._required_engines()
         try:
             explanation = await engines.explain(MarketId(key), only_profile)
         except NoAnswer as problem:
@@ -172,18 +172,18 @@ class RestApi:
     async def feeds(self, _request: web.Request, _access: Access) -> web.Response:
         """Return the status of every feed."""
         try:
-            return json_answer(await self._asked().feeds())
+            return json_answer(await self._required_engines().feeds())
         except NoAnswer as problem:
             return error(503, ErrorCode.NOT_READY, f"no state of feeds now: {problem}")
 
     async def unmatched(self, _request: web.Request, _access: Access) -> web.Response:
         """List the pairs of events that may be the same."""
         try:
-            return json_answer(await self._asked().unmatched())
+            return json_answer(await self._required_engines().unmatched())
         except NoAnswer as problem:
             return error(503, ErrorCode.NOT_READY, f"no pairs of events now: {problem}")
 
-    def _asked(self) -> EngineAnswers:
+    def _required_engines(self) -> EngineAnswers:
         if self._engines is None:
             raise RequestRejected(error(503, ErrorCode.NOT_READY, "no engine can be asked"))
         return self._engines

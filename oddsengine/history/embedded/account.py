@@ -32,7 +32,7 @@ def spawn_arguments() -> dict[str, Any]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def give_away(directory: Path) -> None:
+def change_owner(directory: Path) -> None:
     """Make a directory belong to the account that the server runs as, and to nobody else.
 
     Raises:

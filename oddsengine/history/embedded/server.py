@@ -21,7 +21,7 @@ from urllib.parse import quote
 import structlog
 
 from oddsengine.common.processes.watcher import start_watcher
-from oddsengine.history.embedded.account import find_programs, give_away, spawn_arguments
+from oddsengine.history.embedded.account import change_owner, find_programs, spawn_arguments
 from oddsengine.history.errors import NoServer
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ class EmbeddedPostgres:
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             self._sockets.mkdir(exist_ok=True)
-            give_away(self._directory)
-            give_away(self._sockets)
+            change_owner(self._directory)
+            change_owner(self._sockets)
             removed = str(self._directory) if self._is_temporary else ""
             self._watcher = start_watcher(_WATCHER, str(self._data), removed)
             self._programs = await asyncio.to_thread(find_programs, self._directory)

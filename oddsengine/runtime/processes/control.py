@@ -29,7 +29,7 @@ class Reload(msgspec.Struct, frozen=True, tag=True):
     """The worker must load its config again."""
 
 
-class Hurry(msgspec.Struct, frozen=True, tag=True):
+class SkipPause(msgspec.Struct, frozen=True, tag=True):
     """The worker must stop without a pause: another one serves on its sockets, or the operator does not want to wait."""
 
 
@@ -59,7 +59,7 @@ class AllSamples(msgspec.Struct, frozen=True, tag=True):
     samples: WorkerSamples
 
 
-Message: TypeAlias = Alive | Reload | Hurry | SendSamples | WorkerSamples | CollectSamples | AllSamples
+Message: TypeAlias = Alive | Reload | SkipPause | SendSamples | WorkerSamples | CollectSamples | AllSamples
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode

@@ -121,7 +121,7 @@ class Startup:
         #: set when the process is asked to stop
         self.stopping = asyncio.Event()
         #: set when it is asked to stop without the pause that `linger` is
-        self.hurried = asyncio.Event()
+        self.pause_skipped = asyncio.Event()
         self._on_stop = on_stop
         self.step = Step.CONFIG
         #: what the step waits for, for `/healthz`; empty if it does not wait
@@ -136,22 +136,22 @@ class Startup:
     def stop_or_hurry(self) -> None:
         """Ask the process to stop; if it was asked before, to do so without a pause."""
         if self.stopping.is_set():
-            self.hurried.set()
+            self.pause_skipped.set()
         self.stop()
 
-    def hurry(self) -> None:
+    def skip_pause(self) -> None:
         """Ask the process to stop without a pause."""
-        self.hurried.set()
+        self.pause_skipped.set()
         self.stop()
 
     async def linger(self, pause_s: float) -> None:
-        """Wait before a stop goes on, unless it is hurried. The time limit of a stop begins afterwards."""
-        if pause_s <= 0 or self.hurried.is_set() or not self.stopping.is_set():
+        """Wait before a stop goes on, unless that pause is skipped. The time limit of a stop begins afterwards."""
+        if pause_s <= 0 or self.pause_skipped.is_set() or not self.stopping.is_set():
             return
         self._on_stop(pause_s)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
-                await self.hurried.wait()
+                await self.pause_skipped.wait()
         self._on_stop(0.0)
 
     @contextmanager

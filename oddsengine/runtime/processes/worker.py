@@ -18,9 +18,9 @@ from oddsengine.runtime.processes.control import (
     AllSamples,
     Channel,
     CollectSamples,
-    Hurry,
     Reload,
     SendSamples,
+    SkipPause,
     pack,
     unpack,
 )
@@ -78,14 +78,14 @@ class ParentLink:
                             answer.set_result(unpack(message.samples))
                     case Reload():
                         self.on_reload()
-                    case Hurry():
-                        self._startup.hurry()
+                    case SkipPause():
+                        self._startup.skip_pause()
                     case _:
                         pass
         finally:
             await end_tasks([alive])
         _log.error("parent gone, stopping")
-        self._startup.hurry()
+        self._startup.skip_pause()
 
     def send_heartbeat(self) -> None:
         """Report that the event loop runs, and how far the start of this worker is."""

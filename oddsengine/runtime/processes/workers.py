@@ -24,9 +24,9 @@ from oddsengine.runtime.processes.control import (
     AllSamples,
     Channel,
     CollectSamples,
-    Hurry,
     Reload,
     SendSamples,
+    SkipPause,
     WorkerSamples,
     pack,
     unpack,
@@ -154,10 +154,10 @@ class Workers:
         for worker in self._workers:
             worker.channel.send(Reload())
 
-    def hurry(self) -> None:
+    def skip_pause(self) -> None:
         """Ask every worker that is about to stop not to pause before it."""
         for worker in self._workers:
-            worker.channel.send(Hurry())
+            worker.channel.send(SkipPause())
 
     def replace(self) -> None:
         """Replace every worker with a new process, each as soon as the new one serves."""
@@ -250,7 +250,7 @@ class Workers:
             # Its successor accepts on the same sockets: nobody has to be sent elsewhere first.
             for worker in self._workers:
                 if worker.number == number and worker is not started.result():
-                    worker.channel.send(Hurry())
+                    worker.channel.send(SkipPause())
             current.cancel()
             return another, current
         _log.error("new worker does not serve, keeping the old one", worker=number)

@@ -180,7 +180,7 @@ def merge(services: Iterable[Iterable[Sample]]) -> list[Sample]:
             if before is None:
                 merged[name, labels] = value
             elif isinstance(before, Histogram) and isinstance(value, Histogram):
-                merged[name, labels] = before.plus(value)
+                merged[name, labels] = before.merged_with(value)
             elif not isinstance(before, Histogram) and not isinstance(value, Histogram):
                 merged[name, labels] = _MERGED[METRICS[name].merged](before, value)
     return [(name, labels, value) for (name, labels), value in merged.items()]

@@ -179,7 +179,7 @@ class LeaseState:
         self._entries = {item: entry for item, value in table.entries.items() if (entry := decode_entry(value)) is not None}
         for member, value in table.members.items():
             if member != self.me:
-                self._see(member, value, now_s)
+                self._note_value(member, value, now_s)
 
     def _was_lost(self, table: Table) -> bool:
         """Check whether the table lacks what we know was written: our value, or the last one of it that was confirmed.
@@ -188,7 +188,7 @@ class LeaseState:
         """
         return not table.previous or _beat_of(table.previous) < _beat_of(self._acknowledged)
 
-    def _see(self, member: str, value: bytes, now_s: float) -> None:
+    def _note_value(self, member: str, value: bytes, now_s: float) -> None:
         """Note the value of another member. One that is older than what was seen of it is no sign of life."""
         seen = self._seen.get(member)
         if seen is not None and seen.value == value:

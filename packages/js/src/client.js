@@ -225,7 +225,7 @@ export class OddsClient {
         this.#silence.heartbeatMs = message.heartbeat_ms;
         this.#silence.heard();
         this.#welcomedAt = performance.now();
-        if (this.socket instanceof OddsSocket) this.#connectTimeout.welcomed(this.#welcomedAt);
+        if (this.socket instanceof OddsSocket) this.#connectTimeout.noteWelcome(this.#welcomedAt);
         this.#authenticating = this.#tokens.current !== undefined;
         if (this.#authenticating) this.#send({ op: "auth", token: this.#tokens.current });
         else this.#begin();
@@ -294,7 +294,7 @@ export class OddsClient {
   }
 
   #lostSilently(text) {
-    this.#connectTimeout.fellSilent();
+    this.#connectTimeout.noteSilence();
     this.#recover("silence", text);
   }
 

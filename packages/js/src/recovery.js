@@ -170,7 +170,7 @@ export class ConnectTimeout {
   }
 
   /** Note that the last connection was lost without a word. */
-  fellSilent() {
+  noteSilence() {
     this.#fellSilent = true;
   }
 
@@ -185,7 +185,7 @@ export class ConnectTimeout {
     return this.limitMs;
   }
 
-  welcomed(nowMs) {
+  noteWelcome(nowMs) {
     this.#tookMs = [...this.#tookMs.slice(1 - REMEMBERED), nowMs - this.#beganMs];
     this.#tooLong = 0;
     this.#fellSilent = false;

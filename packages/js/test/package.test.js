@@ -99,10 +99,10 @@ test("a swallowed handshake is given up soon, and later each time; a slow networ
     const timeout = new ConnectTimeout(TIMING);
     for (const ms of tookMs) {
       timeout.begin(0);
-      timeout.welcomed(ms);
+      timeout.noteWelcome(ms);
     }
     assert.equal(timeout.limitMs, Math.max(3000, 4 * Math.min(...tookMs.slice(-3))), "it was closed: the gateway may be busy");
-    timeout.fellSilent();
+    timeout.noteSilence();
     return timeout;
   };
   assert.deepEqual(limits(after(30), 7), [1000, 1500, 2250, 3375, 5063, 7594, 10_000]);

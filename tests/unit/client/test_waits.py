@@ -27,9 +27,9 @@ def test_a_swallowed_handshake_is_given_up_soon_and_later_each_time() -> None:
     assert [3.0, 4.5, 6.75, 10.0, 10.0] == limits(ConnectTimeout(Timing()), 5)
     quick = ConnectTimeout(Timing())
     quick.begin(5.0)
-    quick.welcomed(5.03)
+    quick.note_welcome(5.03)
     assert 3.0 == quick.limit_s, "it was closed: the gateway may be busy"
-    quick.fell_silent()
+    quick.note_silence()
     assert [1.0, 1.5, 2.25, 3.38, 5.06, 7.59, 10.0] == limits(quick, 7)
     assert quick.timed_out(), "no other one may take longer"
 
@@ -38,12 +38,12 @@ def test_a_slow_network_is_granted_what_it_takes() -> None:
     slow = ConnectTimeout(Timing())
     for took_s in (1.2, 0.9, 1.5):
         slow.begin(0.0)
-        slow.welcomed(took_s)
-    slow.fell_silent()
+        slow.note_welcome(took_s)
+    slow.note_silence()
     assert [3.6, 5.4] == limits(slow, 2)
     slow.begin(0.0)
-    slow.welcomed(9.0)
-    slow.fell_silent()
+    slow.note_welcome(9.0)
+    slow.note_silence()
     assert 3.6 == round(slow.limit_s, 2), "one slow connection makes no slow network"
 
 

@@ -28,4 +28,4 @@ async def test_the_pause_has_an_end() -> None:
     startup = Startup()
     startup.stop()
     await startup.linger(0.001)
-    assert not startup.hurried.is_set()
+    assert not startup.pause_skipped.is_set()

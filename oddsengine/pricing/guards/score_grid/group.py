@@ -143,7 +143,7 @@ class Group:
         #: whether its markets may contradict each other, or the score, in a way that no other guard sees
         self.is_compared = False
         self.certificate: Certificate | None = None
-        #: the last certificate, from which another one may be mended even where it holds no more
+        #: the last certificate, from which another one may be repaired even where it holds no more
         self.prior: Certificate | None = None
         self._grid: tuple[Any, dict[Claim, int]] | None = None
         #: bets that are known to be fair, where there is no certificate because some lose nothing on average
@@ -191,7 +191,7 @@ class Group:
                 entry.is_over = entry.has_over(entry.claims)
         return {market for market, entry in self.entries.items() if entry.is_over}
 
-    def beaten(self) -> set[MarketId]:
+    def arbitraged(self) -> set[MarketId]:
         """Return the markets of the known arbitrages."""
         return {market for each in self.arbitrages for market in each.markets}
 
@@ -225,7 +225,7 @@ def certify(group: Group, probabilities: Any) -> None:
         entry.is_over = entry.has_over(entry.claims)
 
 
-def mend(group: Group, entries: Mapping[MarketId, Entry]) -> bool:
+def repair(group: Group, entries: Mapping[MarketId, Entry]) -> bool:
     """Adapt the last certificate to the prices of some of a group's markets. Return False if only a program may do that."""
     prior = group.prior
     bets = bets_of(entries)
@@ -240,10 +240,10 @@ def mend(group: Group, entries: Mapping[MarketId, Entry]) -> bool:
         probabilities = program.moved(prior.scores, prior.probabilities, scores, tuple(row), goals)
         if probabilities is None:
             return False
-    mended = program.mend(scores, [row[bet.claim] for bet in bets], [bet.odds for bet in bets], probabilities)
-    if mended is None:
+    repaired = program.repair(scores, [row[bet.claim] for bet in bets], [bet.odds for bet in bets], probabilities)
+    if repaired is None:
         return False
-    certify(group, mended)
+    certify(group, repaired)
     return True
 
 

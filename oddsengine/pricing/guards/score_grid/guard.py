@@ -24,7 +24,7 @@ from oddsengine.pricing.guards.score_grid.group import (
     ceilings_under,
     certify,
     load_program,
-    mend,
+    repair,
     still_wins,
 )
 from oddsengine.pricing.guards.score_grid.halves import HALVES, MIN_RESULTS, half_claims
@@ -256,11 +256,11 @@ class ScoreGuard:
             return set()
         # As long as an arbitrage wins, its markets have no certificate; the question is whether the others have.
         group.arbitrages = [each for each in group.arbitrages if still_wins(each, group)]
-        beaten = group.beaten()
-        rest = {market: entry for market, entry in group.entries.items() if market not in beaten}
+        arbitraged = group.arbitraged()
+        rest = {market: entry for market, entry in group.entries.items() if market not in arbitraged}
         is_fair = bool(group.fair_bets) and group.fair_bets == bets_of(rest)
-        if is_fair or over <= beaten or not group.may_be_beaten(rest) or mend(group, rest):
-            return beaten
+        if is_fair or over <= arbitraged or not group.may_be_beaten(rest) or repair(group, rest):
+            return arbitraged
         return self._solve(group, rest, now_ms)
 
     def _has_budget(self, group: Group, now_ms: int) -> bool:
@@ -285,7 +285,7 @@ class ScoreGuard:
         while group.may_be_beaten(remaining):
             if not self._has_budget(group, now_ms):
                 # In doubt. What the last certificate allows is certain.
-                return group.over() | group.beaten()
+                return group.over() | group.arbitraged()
             self._budget.take()
             group.budget.take()
             self.solves += 1
@@ -309,8 +309,8 @@ class ScoreGuard:
             group.arbitrages.append(Arbitrage(tuple(legs), solution.profit))
             for market in group.arbitrages[-1].markets:
                 del remaining[market]
-            if group.may_be_beaten(remaining) and mend(group, remaining):
+            if group.may_be_beaten(remaining) and repair(group, remaining):
                 break
         else:
             group.drop_certificate()  # nothing is left that could be compared
-        return group.beaten()
+        return group.arbitraged()

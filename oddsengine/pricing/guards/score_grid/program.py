@@ -234,7 +234,7 @@ def solve(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float]) -> Solu
     return Solution(stakes=stakes, profit=max(0.0, float(won.min()))) if _never_loses(won) else Solution()
 
 
-def mend(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float], probabilities: Floats) -> Floats | None:
+def repair(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float], probabilities: Floats) -> Floats | None:
     """Move a distribution to one under which every bet loses, if a few steps lead to one; much cheaper than the program.
 
     Each step is the one of least relative entropy that makes the bet with the largest edge a losing one (Bregman's cyclic
@@ -249,21 +249,21 @@ def mend(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float], probabil
     """
     nets = _nets(scores, rows, odds)
     # Steps are multiplicative: a probability of 0 would stay 0.
-    mended = probabilities + _REVIVAL / len(probabilities)
-    mended /= mended.sum()
+    repaired = probabilities + _REVIVAL / len(probabilities)
+    repaired /= repaired.sum()
     for _ in range(_MAX_STEPS):
-        edges = nets @ mended
+        edges = nets @ repaired
         worst = int(edges.argmax())
         edge = float(edges[worst])
         if edge < -TOLERANCE:
-            return np.asarray(mended)
+            return np.asarray(repaired)
         net = nets[worst]
-        variance = float(mended @ (net - edge) ** 2)
+        variance = float(repaired @ (net - edge) ** 2)
         if variance <= 0.0:
             return None
         steps = (-_MENDED_LOSS - edge) / variance * net
-        mended *= np.exp(np.minimum(np.maximum(steps, -_MAX_EXPONENT), _MAX_EXPONENT))
-        mended /= mended.sum()
+        repaired *= np.exp(np.minimum(np.maximum(steps, -_MAX_EXPONENT), _MAX_EXPONENT))
+        repaired /= repaired.sum()
     return None
 
 

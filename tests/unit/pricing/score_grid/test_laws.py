@@ -262,7 +262,7 @@ def test_the_certificate_survives_small_moves() -> None:
     assert 1 == offer.guard.solves
 
 
-def test_a_certificate_is_mended_without_a_program() -> None:
+def test_a_certificate_is_repaired_without_a_program() -> None:
     offer = Offer()
     for step in range(20):
         fade = 0.5 + step / 100
