@@ -193,7 +193,7 @@ _WITHOUT_A_DRAW = [
 ]
 
 
-@examples(150)
+@examples(100)
 @given(st.sampled_from(_RULES), steps)
 @example(_RULES[1], _WITHOUT_A_DRAW)
 @example(_RULES[0], [("result", "feed.b", "1.1"), ("quote", "feed.a", "1.1", "home", 2.0), ("gone", "feed.b", "1.1")])

@@ -268,7 +268,7 @@ class Positions(RuleBasedStateMachine):
                 assert 0 <= market.v - before["v"] <= 1
 
 
-Positions.TestCase.settings = examples(100, stateful_step_count=40)
+Positions.TestCase.settings = examples(60, stateful_step_count=40)
 TestPositions = Positions.TestCase
 
 

@@ -33,7 +33,7 @@ def contents(books: dict[str, SelectionBook]) -> dict[str, list[Any]]:
     return {key: [repr(getattr(book, name)) for name in names] + [book.best()] for key, book in books.items()}
 
 
-@examples(100)
+@examples(60)
 @given(messages=st.lists(st.lists(changes, max_size=4), max_size=6), is_read=st.booleans())
 def test_both_have_the_same_books(messages: list[list[BookChange]], is_read: bool) -> None:
     in_c: dict[str, SelectionBook] = {}
