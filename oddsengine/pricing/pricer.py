@@ -179,6 +179,7 @@ class Pricer:
         if book.suspend or book.is_old(now_ms):
             # What is not offered does not count in the pooling of the other lines, nor does it keep them suspended.
             dirty |= self._lines.remove(book) | self._arbitrage.forget(book.definition.id)
+            book.forget_moves()
             return {}, "rule" if book.suspend else "source_old"
         refusal = book.imply(now_ms)
         if book.has_lines:
@@ -262,6 +263,7 @@ class Pricer:
         book = self._books.get(market)
         if book is not None:
             book.is_open = False
+            book.forget_moves()
 
     def follow_clock(self, step_ms: int) -> None:
         """Compare times with the starts of events as if they were later by a number of milliseconds; see `ProcessClock`."""

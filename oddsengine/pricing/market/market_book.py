@@ -157,13 +157,18 @@ class MarketBook:
         market = self.market
         return (
             market.moves != self._moves
-            or not self.is_open
+            # Who is not trusted may be confirmed.
+            or (bool(self.jump_limit) and not self.is_open)
             or self._looks_deeper
             or len(market.books) != self._book_count
             or now_ms - market.received_ms > self.max_age_ms
             or now_ms >= self._expires_ms
             or (self._has_steps and not self._is_settled())
         )
+
+    def forget_moves(self) -> None:
+        """Price the market when it is next asked whether it has moved, whatever its books say."""
+        self._moves = -1
 
     def _is_settled(self) -> bool:
         return all(group.incremental.settled for groups in self.groups.values() for group in groups)
