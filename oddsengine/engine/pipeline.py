@@ -320,6 +320,8 @@ class Pipeline:
 
     def _keep(self, market: MarketId, choice: ChosenSource) -> None:
         """Keep the choice of a market's only source, until it is marked for more than moved prices."""
+        if market in self._dirty.chosen:
+            return
         sources = self._directory.sources_of(market)
         if len(sources) == 1 and choice.market.source in sources:
             self._dirty.chosen[market] = choice

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
+from oddsengine.common import speedups
 from oddsengine.domain.changes import Changes, EventChange, EventRecord, MarketChange, Meta, SelectionChange, Tombstone
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.offer.change_index import ALL, ChangeIndex, EventEntry, M, Market
 from oddsengine.offer.tombstones import Tombstones
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from oddsengine.domain.changes import EventDescription, Removal
+    from oddsengine.domain.changes import EventDescription, Removal, SelectionRecord
 
 
 #: Tombstones kept by default; a client whose position is before the oldest of them gets a snapshot.
@@ -48,10 +49,16 @@ def market_since(market: Market, seq: int) -> MarketChange:
             selection.order if whole or selection.name_at > seq else None,
             selection.fair,
         )
-        for key, selection in market.selections.items()
-        if whole or selection.at > seq
+        for key, selection in (market.selections.items() if whole else _moved_since(market.selections, seq))
     }
     return MarketChange(market.id, market.v, market.identity if whole else None, state, selections)
+
+
+def _moved_since(selections: Mapping[str, SelectionRecord], seq: int) -> list[tuple[str, SelectionRecord]]:
+    """Return the selections that have changed after a position, each with its key."""
+    if speedups.pricing is not None and type(selections) is dict:
+        return speedups.pricing.moved_since(selections, seq)
+    return [(key, selection) for key, selection in selections.items() if selection.at > seq]
 
 
 class Offer(Generic[M]):

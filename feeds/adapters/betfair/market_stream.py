@@ -21,6 +21,7 @@ from feeds.adapters.betfair.messages import Definition
 from feeds.adapters.betfair.translation.line_markets import LineMarkets
 from feeds.errors import BadMessage
 from feeds.feed import CodecEvent, Dropped, Rejected
+from oddsengine.common import speedups
 from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.feed_updates import (
     BookChange,
@@ -210,6 +211,8 @@ class MarketStream:
 
     def _books(self, runners: list[RunnerChange]) -> list[BookChange]:
         refs = self._refs
+        if speedups.books is not None:
+            return speedups.books.read_runners(runners, refs, self._add_ref, BookChange)
         # Without a call for each: some four of every message.
         return [
             BookChange(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from oddsengine.common.speedups.interface import Books, GatewayLoops, Pricing, Solvers
 
 #: The interfaces that the callers are written for: a module that an earlier version has built is not used.
-INTERFACES: Final = {"_speedups": 1, "_solvers": 2, "_books": 1, "_pricing": 1}
+INTERFACES: Final = {"_speedups": 1, "_solvers": 2, "_books": 2, "_pricing": 2}
 
 
 def find_module(name: str) -> Any:
@@ -33,7 +33,7 @@ def find_module(name: str) -> Any:
 gateway_loops: GatewayLoops | None = find_module("_speedups")
 #: the margin equations, and the fit of probabilities into their bounds
 solvers: Solvers | None = find_module("_solvers")
-#: the loop over the order books of a message
+#: the loops over the order books of a message
 books: Books | None = find_module("_books")
-#: the steps from best offers to prices
+#: the steps from best offers to published prices
 pricing: Pricing | None = find_module("_pricing")

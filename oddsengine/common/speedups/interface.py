@@ -85,7 +85,13 @@ class Solvers(Protocol):
 
 
 class Books(Protocol):
-    """The loop over the changed order books of a message. What it reads of objects are slots of their classes."""
+    """The loops over the changed order books of a message. What they read of objects are slots of their classes."""
+
+    def read_runners(
+        self, runners: list[Any], names: dict[Any, str], name_runner: Callable[[Any], str], make: Callable[..., Any], /
+    ) -> list[Any]:
+        """Return the changes of runners, each made of the runner's name and its rows."""
+        ...
 
     def apply(self, books: dict[str, Any], changes: list[Any], traded_ms: int, new_book: Callable[[], Any], /) -> int:
         """Apply changes to the books of their selections; return how many may have moved what a price follows from."""
@@ -93,22 +99,39 @@ class Books(Protocol):
 
 
 class Pricing(Protocol):
-    """The steps from best offers to prices. What it reads and writes of objects are slots of their classes."""
+    """The steps from best offers to published prices. What it reads and writes of objects are slots of their classes."""
 
     def changed_books(self, books: list[Any], versions: list[int], /) -> list[int]:
         """Return the indices of the books that have changed since their versions were noted, and note them."""
         ...
 
-    def imply_singly(self, group: Any, indices: list[int], max_spread: float, min_size: float, /) -> bool:
-        """Update the probabilities of selections from their own books; return whether one or its bounds have changed."""
+    def imply_singly(self, group: Any, indices: list[int], max_spread: float, min_size: float, /) -> bool | None:
+        """Update the probabilities of selections from their own books; return whether one or its bounds have changed.
+
+        Return None where one is quoted by a bookmaker.
+        """
         ...
 
     def common_factor(self, group: Any, /) -> Any:
         """Return the factor by which all probabilities are clearly within their bounds; NotImplemented leaves it to Python."""
         ...
 
+    def differing(self, before: list[float | None], now: list[float | None], /) -> list[int]:
+        """Return the indices of the numbers that are no longer those of before."""
+        ...
+
     def update_independent(
         self, book: Any, inverses: list[float | None], scale: float, moved: Sequence[int], changed: set[int], /
     ) -> None:
         """Price what moved in the profiles that price each selection independently, and add the indices of what changed."""
+        ...
+
+    def moved_since(self, selections: dict[str, Any], seq: int, /) -> list[tuple[str, Any]]:
+        """Return the selections that have changed after a position, each with its key."""
+        ...
+
+    def price_fragments(
+        self, head: bytes, keys: list[bytes], rows: list[tuple[int | None, ...]], profiles: int, /
+    ) -> list[bytes]:
+        """Return what is sent in each profile of a market whose prices alone have changed."""
         ...

@@ -199,9 +199,8 @@ class MarketBook:
     def price(self) -> tuple[dict[str, None], str | None]:
         """Price what is dirty. Return the selections whose prices changed, and why the market may not be open, if so."""
         only = self._only_group
-        if only is not None and self.is_open and not only.is_dirty:
-            # Most updates of an open market are deep in its order books.
-            return {}, None if only.has_prices else "no_price"
+        if only is not None:
+            return self._price_only(only)
         changed: dict[str, None] = {}
         refusal: str | None = None
         has_prices = False
@@ -216,6 +215,15 @@ class MarketBook:
                     refusal = refusal or self._refusal(group)
                 has_prices = has_prices or group.has_prices
         return changed, refusal or (None if has_prices else "no_price")
+
+    def _price_only(self, group: PricedGroup) -> tuple[dict[str, None], str | None]:
+        """Price the group of a market that has no other, as most have."""
+        refusal = None if group.has_prices else "no_price"
+        if group.is_dirty:
+            changed = group.price(fresh=not self.is_open)
+            keys: dict[str, None] = {group.selections[index].key: None for index in sorted(changed)} if changed else {}
+            return keys, self._refusal(group) or refusal
+        return {}, refusal if self.is_open else self._refusal(group) or refusal
 
     def _refusal(self, group: PricedGroup) -> str | None:
         own = group.rising_probability()

@@ -124,6 +124,7 @@ class PricedGroup:
             or inputs.limits.last_traded
             or outcomes.is_one_of_many
             or self.winners >= len(selections)
+            or any(type(book) is ConsensusBook for book in self.books)
         )
         self.has_prices = False
         #: the rising side's probability after pooling with the other lines of its ladder, None where they agree with it
@@ -148,12 +149,10 @@ class PricedGroup:
             self.updated = indices if self.refusal is None else sorted({*self.updated, *indices})
         elif self.factor is not None and now_ms < self.expires_ms:
             return None
-        if not self._is_joint:
-            for index in indices:
-                book = self._versioned[index]
-                if book.quote is not None or type(book) is ConsensusBook:
-                    self._is_joint = True
-        has_moved = self._imply_jointly(now_ms) if self._is_joint else self._imply_singly(indices)
+        has_moved = None if self._is_joint else self._imply_singly(indices)
+        if has_moved is None:
+            self._is_joint = True
+            has_moved = self._imply_jointly(now_ms)
         if has_moved or self.factor is None:
             self._fit()
         return self.refusal
@@ -168,13 +167,18 @@ class PricedGroup:
         self._versions = versions
         return [index for index, version in enumerate(versions) if version != before[index]]
 
-    def _imply_singly(self, indices: list[int]) -> bool:
-        """Update the probabilities of selections from their own books. Return whether one or its bounds have changed."""
+    def _imply_singly(self, indices: list[int]) -> bool | None:
+        """Update the probabilities of selections from their own books. Return whether one or its bounds have changed.
+
+        Return None where one is quoted by a bookmaker, from which nothing follows without the others.
+        """
         limits = self.inputs.limits
         if speedups.pricing is not None and not limits.min_depth:
             return speedups.pricing.imply_singly(self, indices, limits.max_spread, limits.min_size)
-        has_moved = False
         books, best_offers = self._versioned, self._best_offers
+        if any(books[index].quote is not None for index in indices):
+            return None
+        has_moved = False
         for index in indices:
             best = back, lay = books[index].best()
             if limits.min_depth:
@@ -312,8 +316,8 @@ class PricedGroup:
             inverses, factor = [None if each is None else 1.0 / each for each in self.fair()], 1.0
         else:
             inverses, factor = [*self.inverses], self.factor
-        before = self._priced
-        moved = [index for index, inverse in enumerate(inverses) if inverse != before[index]]
+        differing = _differing if speedups.pricing is None else speedups.pricing.differing
+        moved = differing(self._priced, inverses)
         self._priced = inverses
         changed = self.incremental.update(inverses, factor, moved, self.lows, fresh=fresh)
         self.is_dirty = not self.incremental.settled
@@ -338,3 +342,8 @@ class PricedGroup:
         if self.factor is None:
             return None
         return max((price for prices in self.incremental.prices if (price := prices[index]) is not None), default=None)
+
+
+def _differing(before: list[float | None], now: list[float | None]) -> list[int]:
+    """Return the indices of the numbers that are no longer those of before."""
+    return [index for index, number in enumerate(now) if number != before[index]]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.adapters.betfair.market_stream import MarketStream
 from oddsengine.common import speedups
 from oddsengine.domain.feed_updates import BookChange
 from oddsengine.sourcing.selection_book import SelectionBook
@@ -44,6 +45,27 @@ def test_both_have_the_same_books(messages: list[list[BookChange]], is_read: boo
         for book in (*in_c.values(), *in_python.values()) if is_read else ():
             book.best()
     assert contents(in_python) == contents(in_c)
+
+
+def test_both_read_the_same_changes_of_runners() -> None:
+    line = (
+        b'{"op":"mcm","pt":1,"mc":[{"id":"1.1","rc":[{"id":5,"hc":-0.5,"atb":[[2.0,3.5]],"ltp":2.0},'
+        b'{"id":5,"hc":-0.5,"batl":[[0,2.1,1]]},{"id":6,"bdatb":[],"bdatl":[[1,3,0]],"batb":[],"atl":[]}]}]}'
+    )
+    in_c = MarketStream("src").read_line(line)
+    speedups.books = None
+    try:
+        assert repr(MarketStream("src").read_line(line)) == repr(in_c)
+    finally:
+        speedups.books = BOOKS
+    assert "'5@-0.5'" in repr(in_c)
+    assert "'6'" in repr(in_c)
+
+
+@pytest.mark.parametrize("wrong", [("ab", {}), ([], []), (["a"], {})])
+def test_what_is_no_runner_is_an_error(wrong: Any) -> None:
+    with pytest.raises((TypeError, AttributeError)):
+        BOOKS.read_runners(*wrong, str, BookChange)
 
 
 @pytest.mark.parametrize("wrong", ["ab", [BookChange("a", back=[(2.0,)])], [BookChange("a", lay=(2.0, 1.0))], ["a"]])  # type: ignore[list-item, arg-type]

@@ -3,13 +3,14 @@
  * It does what `SelectionBook.apply` does, which is used where this module was not built; the tests compare the two. Objects are read
  * through the slots of their classes.
  */
+#include "books.h"
+
 #include "../native/modules.h"
-#include "../native/objects.h"
 
 #include <math.h>
 
 /* `oddsengine.common.speedups` expects this one. */
-#define INTERFACE 1
+#define INTERFACE 2
 
 static struct layout change_layout = {
     NULL, {0}, {"selection", "back", "lay", "back_levels", "lay_levels", "last", "quote", "back_display", NULL}};
@@ -134,14 +135,13 @@ static int apply_change(PyObject *book, PyObject *change, PyObject *traded_ms)
     return is_best;
 }
 
-PyDoc_STRVAR(apply_doc,
-             "apply(books, changes, traded_ms, new_book) -> int\n\n"
-             "Apply changes to the books of their selections, new ones included; return how many may have moved the best offers,\n"
-             "the last trade or the quote.");
+const char apply_doc[] =
+    PyDoc_STR("apply(books, changes, traded_ms, new_book) -> int\n\n"
+              "Apply changes to the books of their selections, new ones included; return how many may have moved the best offers,\n"
+              "the last trade or the quote.");
 
-static PyObject *apply(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+PyObject *apply(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t count)
 {
-    (void)module;
     if (check_count("apply", count, 4)) return NULL;
     PyObject *books = arguments[0], *changes = arguments[1];
     if (check(PyDict_Check(books) && PyList_Check(changes), "a dict of books and a list of changes are needed")) return NULL;
@@ -167,13 +167,14 @@ static PyObject *apply(PyObject *module, PyObject *const *arguments, Py_ssize_t 
 
 static PyMethodDef methods[] = {
     FUNCTION(apply),
+    FUNCTION(read_runners),
     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "oddsengine.common.speedups._books",
-    .m_doc = "The loop over the changed order books of a message.",
+    .m_doc = "The loops over the changed order books of a message.",
     .m_size = -1,
     .m_methods = methods,
 };

@@ -1,8 +1,8 @@
 /* The probabilities that selections' own best offers imply, and their bounds: see `PricedGroup`. */
 #include "pricing.h"
 
-static struct layout book_layout = {NULL, {0}, {"best_version", "_top_back", "_top_lay", "_best_back", "_best_lay", NULL}};
-enum { BEST_VERSION, TOPS, BESTS = 3 };
+static struct layout book_layout = {NULL, {0}, {"best_version", "_top_back", "_top_lay", "_best_back", "_best_lay", "quote", NULL}};
+enum { BEST_VERSION, TOPS, BESTS = 3, QUOTE = 5 };
 static struct layout group_layout = {
     NULL,
     {0},
@@ -13,6 +13,20 @@ enum { BOOKS, BEST_OFFERS, PROBABILITIES, INVERSES, LOWS, HIGHS, FLOORS, CEILING
 /* Those of `PricedGroup`. */
 #define SAFE (1.0 + 1e-12)
 
+/* Adds an index to a list. */
+static int append_index(PyObject *indices, Py_ssize_t index)
+{
+    PyObject *number = PyLong_FromSsize_t(index);
+    int failed = number ? PyList_Append(indices, number) : -1;
+    Py_XDECREF(number);
+    return failed;
+}
+
+static int are_alike(PyObject *one, PyObject *other)
+{
+    return PyList_Check(one) && PyList_Check(other) && PyList_GET_SIZE(one) == PyList_GET_SIZE(other);
+}
+
 const char changed_books_doc[] =
     PyDoc_STR("changed_books(books, versions) -> indices\n\n"
               "Return the indices of the books whose best offers may have changed since their versions were noted, and note them.");
@@ -21,16 +35,29 @@ PyObject *changed_books(PyObject *Py_UNUSED(module), PyObject *const *arguments,
 {
     if (check_count("changed_books", count, 2)) return NULL;
     PyObject *books = arguments[0], *versions = arguments[1];
-    int is_right = PyList_Check(books) && PyList_Check(versions) && PyList_GET_SIZE(books) == PyList_GET_SIZE(versions);
-    if (check(is_right, "books and versions are lists of one size")) return NULL;
+    if (check(are_alike(books, versions), "books and versions are lists of one size")) return NULL;
     PyObject *indices = PyList_New(0);
     for (Py_ssize_t i = 0; indices && i < PyList_GET_SIZE(books); i++) {
         PyObject *version = read_slot(&book_layout, PyList_GET_ITEM(books, i), BEST_VERSION);
         int is_same = version ? PyObject_RichCompareBool(version, PyList_GET_ITEM(versions, i), Py_EQ) : -1;
         if (is_same > 0) continue;
-        PyObject *index = is_same < 0 ? NULL : PyLong_FromSsize_t(i);
-        if (!index || PyList_Append(indices, index) || PyList_SetItem(versions, i, Py_NewRef(version))) Py_CLEAR(indices);
-        Py_XDECREF(index);
+        if (is_same < 0 || append_index(indices, i) || PyList_SetItem(versions, i, Py_NewRef(version))) Py_CLEAR(indices);
+    }
+    return indices;
+}
+
+const char differing_doc[] = PyDoc_STR("differing(before, now) -> indices\n\n"
+                                       "Return the indices of the numbers that are no longer those of before.");
+
+PyObject *differing(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t count)
+{
+    if (check_count("differing", count, 2)) return NULL;
+    PyObject *before = arguments[0], *now = arguments[1];
+    if (check(are_alike(before, now), "the numbers of before and now are lists of one size")) return NULL;
+    PyObject *indices = PyList_New(0);
+    for (Py_ssize_t i = 0; indices && i < PyList_GET_SIZE(now); i++) {
+        int is_same = PyObject_RichCompareBool(PyList_GET_ITEM(before, i), PyList_GET_ITEM(now, i), Py_EQ);
+        if (is_same < 0 || (!is_same && append_index(indices, i))) Py_CLEAR(indices);
     }
     return indices;
 }
@@ -158,9 +185,29 @@ static int imply_one(PyObject **lists, Py_ssize_t index, double max_spread, doub
     return set_limits(lists, index, probability, low, high) ? -1 : 1;
 }
 
+/* Reads an index of a book, -1 with an error. */
+static Py_ssize_t index_at(PyObject *indices, Py_ssize_t at, PyObject *books)
+{
+    Py_ssize_t index = PyLong_AsSsize_t(PyList_GET_ITEM(indices, at));
+    if (PyErr_Occurred() || check(index >= 0 && index < PyList_GET_SIZE(books), "an index is that of a book")) return -1;
+    return index;
+}
+
+/* Checks whether a book of some indices is quoted by a bookmaker; -1 with an error. */
+static int is_quoted(PyObject *books, PyObject *indices)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(indices); i++) {
+        Py_ssize_t index = index_at(indices, i, books);
+        PyObject *quote = index < 0 ? NULL : read_slot(&book_layout, PyList_GET_ITEM(books, index), QUOTE);
+        if (quote != Py_None) return quote ? 1 : -1;
+    }
+    return 0;
+}
+
 const char imply_singly_doc[] =
-    PyDoc_STR("imply_singly(group, indices, max_spread, min_size) -> bool\n\n"
-              "Update the probabilities of selections from their own books; return whether one or its bounds have changed.");
+    PyDoc_STR("imply_singly(group, indices, max_spread, min_size) -> bool | None\n\n"
+              "Update the probabilities of selections from their own books; return whether one or its bounds have changed.\n"
+              "Return None where one is quoted by a bookmaker.");
 
 PyObject *imply_singly(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t count)
 {
@@ -170,11 +217,11 @@ PyObject *imply_singly(PyObject *Py_UNUSED(module), PyObject *const *arguments, 
         if (!(lists[i] = read_list(&group_layout, arguments[0], i, i ? PyList_GET_SIZE(lists[0]) : -1))) return NULL;
     double max_spread = PyFloat_AsDouble(arguments[2]), min_size = PyFloat_AsDouble(arguments[3]);
     if (PyErr_Occurred() || check(PyList_Check(indices), "the indices are a list")) return NULL;
-    int has_moved = 0;
+    int quoted = is_quoted(lists[BOOKS], indices), has_moved = 0;
+    if (quoted < 0) return NULL;
+    if (quoted) Py_RETURN_NONE;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(indices); i++) {
-        Py_ssize_t index = PyLong_AsSsize_t(PyList_GET_ITEM(indices, i));
-        if (PyErr_Occurred() || check(index >= 0 && index < PyList_GET_SIZE(lists[0]), "an index is that of a book")) return NULL;
-        int moved = imply_one(lists, index, max_spread, min_size);
+        int moved = imply_one(lists, PyLong_AsSsize_t(PyList_GET_ITEM(indices, i)), max_spread, min_size);
         if (moved < 0) return NULL;
         has_moved |= moved;
     }

@@ -1,6 +1,6 @@
-/* The probabilities of selections that follow from their own offers, and the prices that follow from their own odds.
+/* The probabilities of selections that follow from their own offers, the prices that follow from their own odds, and their bytes.
  *
- * Each function does what a method in Python beside its caller does, in the same steps with the same sums, which is used where this
+ * Each function does what Python beside its caller does, in the same steps with the same sums, which is used where this
  * module was not built; the tests compare the two. Objects are read and written through the slots of their classes.
  */
 #include "pricing.h"
@@ -8,7 +8,7 @@
 #include "../native/modules.h"
 
 /* `oddsengine.common.speedups` expects this one. */
-#define INTERFACE 1
+#define INTERFACE 2
 
 PyObject *read_list(struct layout *layout, PyObject *object, int index, Py_ssize_t size)
 {
@@ -34,16 +34,19 @@ int set_number(PyObject *list, Py_ssize_t index, double number)
 
 static PyMethodDef methods[] = {
     FUNCTION(changed_books),
+    FUNCTION(differing),
     FUNCTION(imply_singly),
     FUNCTION(common_factor),
     FUNCTION(update_independent),
+    FUNCTION(moved_since),
+    FUNCTION(price_fragments),
     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "oddsengine.common.speedups._pricing",
-    .m_doc = "The steps from best offers to prices.",
+    .m_doc = "The steps from best offers to published prices.",
     .m_size = -1,
     .m_methods = methods,
 };

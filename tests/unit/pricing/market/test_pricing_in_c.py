@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsengine.common import speedups
+from oddsengine.domain.changes import MarketChange, SelectionChange, SelectionRecord
 from oddsengine.domain.feed_updates import BookChange
+from oddsengine.domain.ids import MarketId
 from oddsengine.domain.ladders import LADDERS
+from oddsengine.offer.entries.fragments import ready_fragments
 from oddsengine.pricing.market.incremental_book import IncrementalBook
 from oddsengine.pricing.market.outcomes import outcome_groups
 from oddsengine.pricing.market.priced_group import PricedGroup
@@ -89,9 +92,37 @@ def test_both_have_the_same_prices(profiles: list[Profile], told: list[list[Book
         assert found[0] == found[1]
 
 
+odds = st.none() | st.integers(0, 1_000_001)
+
+
+@examples(60)
+@given(rows=st.lists(st.tuples(odds, odds), min_size=1, max_size=4), key=st.text(max_size=4))
+def test_prices_are_encoded_alike(rows: list[tuple[int | None, ...]], key: str) -> None:
+    changed = {f"{key}{number}": SelectionChange(None, None, row) for number, row in enumerate(rows)}
+    change = MarketChange(MarketId(f"e1/{key}"), 7, None, None, changed)
+    in_c = ready_fragments([change], 2)
+    speedups.pricing = None
+    try:
+        assert ready_fragments([change], 2) == in_c
+    finally:
+        speedups.pricing = IN_C
+
+
+def test_what_has_moved_since_a_position_is_found() -> None:
+    records = {str(at): SelectionRecord("name", "active", (), at, 0, 0) for at in range(4)}
+    assert [("2", records["2"]), ("3", records["3"])] == IN_C.moved_since(records, 1)
+
+
 @pytest.mark.parametrize(
     ("function", "arguments"),
     [
+        ("differing", ([1.0], [])),
+        ("moved_since", ({"a": 1}, 1)),
+        ("moved_since", ([], 1)),
+        ("price_fragments", (b"", [b"a"], [(2000,)], 2)),
+        ("price_fragments", (b"", [b"a"], [(-1,)], 1)),
+        ("price_fragments", (b"", [b"a"], [("2",)], 1)),
+        ("price_fragments", ("", [], [], 1)),
         ("changed_books", ([], (1,))),
         ("changed_books", (["book"], [1])),
         ("imply_singly", ("group", [], 0.1, 2.0)),
