@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.streams.errors import Fenced, PositionLost
+from oddsengine.streams.identities.progress import IdentityProgress
 from oddsengine.streams.keys import MAX_TAGS, shard_keys
-from oddsengine.streams.positions import ORIGIN, Position, decode_at, encode_at, parse_stream_id
+from oddsengine.streams.positions import ORIGIN, Position, decode_at, encode_at, epoch_jump, parse_stream_id
+from oddsengine.streams.publisher import Publisher
+from tests.support.streams.shard_world import KEYS, MemoryClient, ShardWorld
 
 POSITIONS = st.builds(Position, st.integers(0, 2**40), st.integers(0, 2**53))
 
@@ -63,3 +69,17 @@ def test_no_two_shards_share_a_key() -> None:
 def test_errors_name_the_shard_and_both_positions() -> None:
     assert str(Fenced(3, 5, Position(7, 0))) == "shard 3: another engine took over with epoch 7 (ours is 5); stepping down"
     assert str(PositionLost(0, Position(5, 6), ORIGIN)) == "shard 0: the stream ends at 0-0, not at our last entry 5-6"
+
+
+def test_every_new_epoch_is_advanced_by_what_is_drawn_for_it() -> None:
+    """So that none has the number of one that Redis has lost together with its owner."""
+    world = ShardWorld()
+    try:
+        redis: Any = MemoryClient(world)
+        publisher = Publisher(redis, 0, KEYS, OwnedOffer(("default",)), jump=lambda: 7)
+        world.loop.run(publisher.claim(1_000_000))
+        assert 1_000_007 == publisher.offer.epoch
+    finally:
+        world.close()
+    assert 1_007 == IdentityProgress(lambda: 7).opening(1_000).at.epoch
+    assert 1 < len({epoch_jump() for _ in range(100)})
