@@ -65,3 +65,11 @@ async def test_a_url_of_another_topology_is_named(tmp_path: Path) -> None:
     finally:
         for each in started:
             await each.kill()
+
+
+async def test_a_declaration_of_another_type_is_replaced(redis: Redis) -> None:
+    installation = Installation(redis, "test", 4)
+    await redis.set(installation_key("test"), "rubbish")
+    await installation.declare()
+    await installation.check()
+    assert await redis.hgetall(installation_key("test"))
