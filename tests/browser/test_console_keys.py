@@ -127,11 +127,15 @@ async def test_what_is_set_reaches_subscribers_and_is_undone(page: Any, service:
         await floor.seen(lambda market: price(market) == 1.9)
         await floor.answer("p", "1.5")
         await floor.seen(lambda market: price(market) == 1.5)
+        # The page has it a moment after subscribers.
+        await page.locator(".holding", has_text="1.5").wait_for()
         await floor.answer("l")
         await floor.seen(lambda market: price(market) == 1.9)
         # What was lifted is made again.
         await floor.press("u")
         await floor.seen(lambda market: price(market) == 1.5)
+        # The page has it a moment after subscribers.
+        await page.locator(".holding", has_text="1.5").wait_for()
         await floor.answer("l")
         await floor.answer("n", "late line-ups")
         assert "late line-ups" == (await floor.command("note", "active"))["reason"]
