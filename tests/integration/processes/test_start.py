@@ -169,13 +169,15 @@ async def test_the_last_write_of_an_engine_suspends_its_markets(
 ) -> None:
     """The next engine opens them again once its sources have confirmed them."""
     config = write_config(tmp_path, redis_server.url, 0)
-    async with running(role, config):
+    async with running(role, config) as started:
         await has_open_markets(redis)
+        await started.reached(Step.READY)
     found = await statuses(redis)
     assert ("suspended", "engine_stopped") in found
     assert "open" not in {status for status, _ in found}
-    async with running(role, config):
+    async with running(role, config) as started:
         await has_open_markets(redis)
+        await started.reached(Step.READY)
 
 
 @pytest.mark.parametrize(("host", "scrape"), [("127.0.0.1", 200), ("0.0.0.0", 401)])
