@@ -17,7 +17,7 @@ from oddsengine.gateway.fanout.outbox import Outbox
 from oddsengine.gateway.fanout.scheduler import Scheduler
 from oddsengine.gateway.fanout.session import Subscription
 from oddsengine.gateway.hub.flush import Flush
-from oddsengine.gateway.hub.pending import batch_of
+from oddsengine.gateway.hub.pending import batch_of, has_urgent
 from oddsengine.gateway.hub.states import AT_REST, INTERRUPTIBLE, WRITING, DispatchMachine, DispatchState, Trigger
 from oddsengine.gateway.recovery.catch_up import NO_POSITION, CatchUp
 from oddsengine.gateway.recovery.slow_consumers import SlowConsumers
@@ -350,7 +350,7 @@ class Dispatcher:
                 return
         elif state not in AT_REST:
             self._next_batch()
-        while self._machine.state is DispatchState.DEFERRED and not self._scheduler.pauses():
+        while self._machine.state is DispatchState.DEFERRED and (has_urgent(self._pending) or not self._scheduler.pauses()):
             self._flush_pending()
 
     def _complete_batch(self) -> None:

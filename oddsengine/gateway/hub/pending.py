@@ -1,4 +1,4 @@
-"""Pending entries of a shard, joined into one batch."""
+"""Pending entries: those of a shard as one batch, and whether any are urgent."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from oddsengine.gateway.fanout.batches import DeltaBatch
 from oddsengine.gateway.state.flush_changes import from_changes, from_entries
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from oddsengine.offer.entries.entry import Entry
     from oddsengine.offer.replica_offer import ReplicaOffer
     from oddsengine.streams.positions import Position
@@ -30,3 +32,8 @@ def batch_of(shard: int, entries: list[Entry], offer: ReplicaOffer, since: Posit
     if changes.urgent:
         suspended_ms = next((entry.ts_ms for entry in entries if entry.urgent), entries[0].ts_ms)
     return DeltaBatch(shard, changes, entries[-1].ts_ms, at, suspended_ms, entries[0].ts_ms)
+
+
+def has_urgent(pending: Mapping[int, Sequence[Entry]]) -> bool:
+    """Check whether suspensions are among what waits: they came while others were written."""
+    return any(entry.urgent for entries in pending.values() for entry in entries)

@@ -281,6 +281,27 @@ async def test_prices_pause_after_a_long_flush_and_suspensions_do_not() -> None:
     assert {"e1": 2.5} == prices(wire.messages()), "at once after a pause"
 
 
+async def test_a_suspension_that_comes_while_others_are_written_waits_for_no_pause() -> None:
+    gateway = Gateway()
+    gateway.publish(e1=2000, e2=2000)
+    everyone = [gateway.joins("event:e1", "event:e2") for _ in range(450)]
+    await gateway.settled()
+    for _, wire in everyone:
+        wire.messages()
+    gateway.tick_s = 0.0005
+    gateway.suspend("e1")
+    suspended = [bool(wire.messages()) for _, wire in everyone]
+    assert 0 < sum(suspended) < 450, "the first slice only"
+    gateway.suspend("e2")
+    last = everyone[-1][1]
+    turns = 0
+    while gateway.hub.is_busy:
+        await asyncio.sleep(0)
+        turns += 1
+    assert {"e1": None, "e2": None} == prices(last.messages())
+    assert turns < 100, "a pause takes thousands"
+
+
 async def test_heartbeats_go_only_to_idle_sessions() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000, e2=2000)
