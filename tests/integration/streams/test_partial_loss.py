@@ -32,7 +32,7 @@ async def lose_the_end(redis: Redis) -> None:
 
 
 async def take_for_another(redis: Redis) -> None:
-    """Put the snapshot of an earlier position in the place of the present one."""
+    """Replace the current snapshot by that of an earlier position."""
     dump = await redis.dump(KEYS.snapshot)
     position = (await read_head(redis, KEYS)).snapshot
     while (await read_head(redis, KEYS)).snapshot == position:

@@ -161,7 +161,7 @@ async def redis_full(running: FailoverInstallation) -> None:
 
 
 async def redis_disk_full(running: FailoverInstallation) -> None:
-    """Let Redis fail to save what it has: it refuses writes then."""
+    """Block the file in which Redis saves its data: it refuses writes then."""
     server = running.redis
     # No file can take the name of a folder.
     file = server.folder / "dump.rdb"

@@ -38,7 +38,7 @@ class Parts:
         return (folder, self._files[folder].pop()) if self._files.get(folder) else None
 
     def put_back(self, folder: str, numbers: list[int]) -> None:
-        """Put back what a process that has died did not come to."""
+        """Return the undone tests of a process that has died to the queue."""
         if numbers:
             self._files[folder].append(numbers)
 

@@ -126,7 +126,7 @@ def _run(session: pytest.Session, connection: Connection[Any, Any]) -> None:
 
 
 def _detach(config: Any, name: str) -> None:
-    """Let go of what is the collecting process's: the terminal, files for captured output, the folder of temporary files."""
+    """Release what is the collecting process's: the terminal, files for captured output, the folder of temporary files."""
     # What plug-ins take for a process of pytest-xdist's.
     config.workerinput, config.workeroutput = {"workerid": name}, {}
     config.pluginmanager.unregister(name="terminalreporter")

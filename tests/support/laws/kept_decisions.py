@@ -1,4 +1,4 @@
-"""Tell stories to a pipeline and to two others that keep less from one flush to the next, and compare what they offer.
+"""Play stories through a pipeline and through two others that keep less from one flush to the next, and compare what they offer.
 
 `plain` skips nothing: it forgets before each flush which markets may be skipped and what their books were, and has to publish the
 same bytes. `rebuilt` prices everything again in each flush, with a new pricer, and has to have the same on offer.

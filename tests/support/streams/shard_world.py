@@ -77,7 +77,7 @@ class MemoryClient:
         return call
 
     async def send(self, action: Callable[[MemoryRedis], Any]) -> Any:
-        """Have a request carried out."""
+        """Execute a request."""
         fate, server = self.fates.popleft() if self.fates else None, self.server
         await asyncio.sleep(0)
         if fate == "held":
@@ -127,7 +127,7 @@ class MemoryClient:
         return [entry.reply() for entry in entries]
 
     async def reconnect_if_silent(self) -> None:
-        """Do nothing."""
+        """Ignore the call."""
 
 
 class _Lease:
@@ -168,10 +168,10 @@ class _Pipeline:
         return True
 
     def retire(self, *_arguments: Any) -> None:
-        """Do nothing."""
+        """Ignore the call."""
 
     def tick(self, _now_ms: int) -> None:
-        """Do nothing."""
+        """Ignore the call."""
 
 
 class ModelEngine:
@@ -232,10 +232,10 @@ class ModelGateway:
         self._check()
 
     def epoch_opened(self, _shard: int, _age_s: float) -> None:
-        """Do nothing."""
+        """Ignore the call."""
 
     def went_stale(self, _shard: int) -> None:
-        """Do nothing."""
+        """Ignore the call."""
 
     def went_live(self, _shard: int) -> None:
         self._check()
@@ -320,7 +320,7 @@ class ShardWorld:
         await held
 
     def release(self, index: int) -> None:
-        """Go on with a request that is held."""
+        """Resume a request that is held."""
         held = self.held.pop(index % len(self.held))
         if not held.done():
             held.set_result(None)
