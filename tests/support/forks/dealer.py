@@ -132,8 +132,10 @@ class Dealer:
         worker.process.join()
 
     def _died(self, worker: _Worker, parts: Parts) -> None:
-        """Report the test that a process has died in, and start another one."""
+        """Report the test that a process has died in, or was about to run, and start another one."""
         self._forget(worker)
+        if worker.running is None and worker.numbers:
+            worker.running = worker.numbers.pop(0)
         if worker.running is None:
             return
         item = self._session.items[worker.running]
