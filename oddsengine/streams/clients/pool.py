@@ -94,7 +94,8 @@ class Connectivity:
         self.limit.note_made(took_s)
         now_s = time.monotonic()
         for attempt, began_s in self._attempts.items():
-            if took_s + _OVERTAKEN_S < _OVERTAKEN_SHARE * (now_s - began_s) and attempt not in self._overtaken:
+            # One that is ending already, by its own limit or because it was overtaken, can't be ended again.
+            if took_s + _OVERTAKEN_S < _OVERTAKEN_SHARE * (now_s - began_s) and not attempt.expired():
                 self._overtaken.add(attempt)
                 attempt.reschedule(asyncio.get_running_loop().time())
 

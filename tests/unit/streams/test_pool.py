@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from functools import partial
 
+import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from oddsengine.streams.clients.pool import Connectivity, ConnectLimit
@@ -50,6 +51,30 @@ async def test_a_connection_that_another_one_has_overtaken_is_made_again() -> No
     assert [False, False] == [await slow, await alike]
     begun_together = [connectivity.connect(partial(asyncio.sleep, wait_s)) for wait_s in (0.02, 0.0)]
     assert [True, True] == await asyncio.gather(*begun_together)
+
+
+async def test_a_connection_that_is_given_up_already_keeps_no_other_one_from_being_made() -> None:
+    """It may take a while to end: what it had opened is closed."""
+
+    class Soon(ConnectLimit):
+        def limit_s(self, now_s: float) -> float | None:
+            return min(0.01, now_s)
+
+    connectivity, closed = Connectivity(), asyncio.Event()
+    connectivity.limit = Soon()
+
+    async def swallowed() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await closed.wait()
+
+    given_up = asyncio.create_task(connectivity.connect(swallowed))
+    await asyncio.sleep(0.15)
+    assert await connectivity.connect(partial(asyncio.sleep, 0.0))
+    closed.set()
+    with pytest.raises(TimeoutError):
+        await given_up
 
 
 def test_a_certificate_that_is_not_trusted_is_named() -> None:
