@@ -65,6 +65,7 @@ class OddsClient:
         self._run: Run | None = None
         #: what ends the wait for the next message; None while nobody waits
         self._waiting: asyncio.Timeout | None = None
+        self._is_iterated = False
 
     @property
     def url(self) -> str:
@@ -148,11 +149,11 @@ class OddsClient:
         run = self._run
         if run is None:
             raise RuntimeError("iterate over a client within `async with`")
-        if self._waiting is not None:
+        if self._is_iterated:
             raise RuntimeError("another task iterates over this client")
+        self._is_iterated = True
         try:
-            async with asyncio.timeout(None) as self._waiting:
-                return await self._stream.next_message(run)
+            return await self._next_message(run)
         except TimeoutError:
             if self._run is run:
                 raise
@@ -160,6 +161,14 @@ class OddsClient:
         except Exception:
             await self._stream.close(run)
             raise
+        finally:
+            self._is_iterated = False
+
+    async def _next_message(self, run: Run) -> dict[str, Any]:
+        """Return the next message. Raises TimeoutError if the block is left meanwhile."""
+        try:
+            async with asyncio.timeout(None) as self._waiting:
+                return await self._stream.next_message(run)
         finally:
             self._waiting = None
 

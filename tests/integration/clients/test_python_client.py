@@ -100,6 +100,17 @@ async def test_giving_up_ends_the_loop_and_closes_the_connection(service: Runnin
         await wait_until(lambda: not service.hub.sessions, "the end of the session")
 
 
+async def test_the_block_may_be_left_while_another_task_gives_up(service: RunningService) -> None:
+    async with OddsClient(service.base, ["event:e1"], odds_format="roman") as client:
+        following = asyncio.create_task(next_of(client, "snapshot"))
+        for is_connected in (True, False):
+            while client.connected is not is_connected:
+                await asyncio.sleep(0)
+        assert not following.done(), "it waits until the connection is closed"
+    with pytest.raises(GaveUp):
+        await following
+
+
 async def test_channels_are_added_and_left_on_the_open_connection(service: RunningService) -> None:
     async with OddsClient(service.base, ["event:e1"]) as client:
         await next_of(client, "snapshot")
