@@ -106,7 +106,7 @@ class Timing(NamedTuple):
 
     backoff_s: float = 0.1
     max_backoff_s: float = 5.0
-    steady_retries: int = 10
+    steady_retries: int = 25
     long_backoff_s: float = 1.0
     max_long_backoff_s: float = 30.0
     max_refused_s: float = 10.0

@@ -48,7 +48,7 @@ export const codeOfError = (code) => (isOf("error", code) ? code : "internal");
 
 /** How long a client waits, in milliseconds; each as in oddsengine.client.Timing, but for `probeMs`: for the answer to a check. */
 export const TIMING = {
-  backoffMs: 100, maxBackoffMs: 5000, steadyRetries: 10, longBackoffMs: 1000, maxLongBackoffMs: 30_000, maxRefusedMs: 10_000,
+  backoffMs: 100, maxBackoffMs: 5000, steadyRetries: 25, longBackoffMs: 1000, maxLongBackoffMs: 30_000, maxRefusedMs: 10_000,
   maxAskedMs: 3_600_000, settledAfterMs: 10_000, servedAfterMs: 2000, welcomeMs: 10_000, firstWelcomeMs: 3000, minWelcomeMs: 1000,
   renewShare: 0.2, renewBeforeMs: 60_000, tokenMs: 30_000, probeMs: 2000, draw: Math.random,
 };

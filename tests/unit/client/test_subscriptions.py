@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 TIMING = Timing(draw=lambda _, longest: longest)
 
 
-def test_after_a_loss_the_limit_stays_below_a_second_for_ten_retries_before_it_grows_on() -> None:
-    assert [0.1, 0.2, 0.4, *[0.8] * 11, 1.6, 3.2, 5.0, 5.0] == [TIMING.backoff(failures) for failures in range(18)]
+def test_after_a_loss_the_limit_stays_below_a_second_for_ten_seconds_before_it_grows_on() -> None:
+    assert [0.1, 0.2, 0.4, *[0.8] * 26, 1.6, 3.2, 5.0, 5.0] == [TIMING.backoff(failures) for failures in range(33)]
+    assert sum(TIMING.backoff(failures) for failures in range(29)) / 2 > 10, "drawn evenly, it is half of the limits"
     assert [1.0, 2.0, 4.0, 8.0, 16.0, 30.0] == [TIMING.backoff(failures, long=True) for failures in range(6)]
 
 

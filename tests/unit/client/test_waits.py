@@ -58,7 +58,7 @@ def waits(backoff: Backoff, *lasted_s: float | None) -> list[float]:
 
 def test_a_connection_that_has_served_for_a_while_is_soon_replaced() -> None:
     backoff = Backoff(Timing(draw=lambda _, longest: longest))
-    assert [0.1, 0.2, 0.4, 0.8, *[0.8] * 10, 1.6] == waits(backoff, *[None] * 15)
+    assert [0.1, 0.2, 0.4, 0.8, *[0.8] * 25, 1.6] == waits(backoff, *[None] * 30)
     assert [3.2, 0.1, 0.2] == waits(backoff, 0.5, 2.0, None)
     assert [0.1] == waits(backoff, 10.0)
 
