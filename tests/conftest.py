@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
-from redis.asyncio import Redis
 
+from oddsengine.streams.connection import open_client
 from oddsengine.streams.embedded import EmbeddedRedis
 from tests.support.forks.plugin import is_forking, pytest_addoption, pytest_runtestloop  # noqa: F401 - pytest finds them
 from tests.support.laws.examples import USUAL
@@ -21,6 +21,8 @@ from tests.support.service import shared_redis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from redis.asyncio import Redis
 
 # No deadlines: tests do not depend on speed, which is measured in bench/.
 settings.register_profile("suite", max_examples=USUAL, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -90,6 +92,6 @@ async def redis_server() -> AsyncIterator[EmbeddedRedis]:
 @pytest_asyncio.fixture
 async def redis(redis_server: EmbeddedRedis) -> AsyncIterator[Redis]:
     """A client of the server."""
-    client = Redis.from_url(redis_server.url, socket_timeout=2.0)
+    client = open_client(redis_server.url, timeout_s=2.0)
     yield client
     await client.aclose()

@@ -12,7 +12,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from redis.asyncio import Connection, Redis, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -31,11 +31,14 @@ from redis.exceptions import (
 from oddsengine.common.reporting.outages import Outage
 from oddsengine.streams.clients.cluster import ClusterClient, open_cluster_client
 from oddsengine.streams.clients.pool import RecoveringPool
+from oddsengine.streams.clients.repairing import RepairingClient
 from oddsengine.streams.clients.sentinel import SentinelClient, open_sentinel_client
 from oddsengine.streams.clients.url import parse_redis_url
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from redis.asyncio import Redis
 
     from oddsengine.streams.clients.url import RedisAddress
 
@@ -94,10 +97,12 @@ def open_client(url: str, timeout_s: float = SOCKET_TIMEOUT_S) -> Redis:
         return open_sentinel_client(address, MAX_CONNECTIONS + _WAITING_READS, timeout_s, arguments)
     arguments |= {"db": address.db, "max_connections": MAX_CONNECTIONS + _WAITING_READS, "timeout": timeout_s}
     if address.topology == "socket":
-        return Redis.from_pool(RecoveringPool(connection_class=UnixDomainSocketConnection, path=address.path, **arguments))
+        return RepairingClient.from_pool(
+            RecoveringPool(connection_class=UnixDomainSocketConnection, path=address.path, **arguments)
+        )
     ((host, port),) = address.nodes
     kind = SSLConnection if address.tls else Connection
-    return Redis.from_pool(RecoveringPool(connection_class=kind, host=host, port=port, **arguments))
+    return RepairingClient.from_pool(RecoveringPool(connection_class=kind, host=host, port=port, **arguments))
 
 
 def check_files(address: RedisAddress) -> None:

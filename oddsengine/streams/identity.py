@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from redis.exceptions import NoPermissionError, ResponseError
+from redis.exceptions import NoPermissionError
 
 from oddsengine import __version__
 from oddsengine.streams.clients.cluster import ClusterClient
@@ -131,16 +131,6 @@ class Installation:
         Raises:
             UnsuitableRedis: if another number is there.
         """
-        try:
-            await self._declare()
-        except ResponseError as error:
-            if "WRONGTYPE" not in str(error):
-                raise
-            # Something else was written there: gateways would wait for ever.
-            await self._redis.delete(self._key)
-            await self._declare()
-
-    async def _declare(self) -> None:
         if not await self._redis.exists(self._key):
             await self._redis.hsetnx(self._key, "layout", str(LAYOUT))
         await self._redis.hsetnx(self._key, "shards", str(self._shards))

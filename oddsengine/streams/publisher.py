@@ -41,8 +41,8 @@ RESULTS_TTL_S: Final = 604_800.0
 _MAX_OPENING_BYTES: Final = 16_000_000
 _INCOMPLETE: Final = b"INCOMPLETE"
 _LATE: Final = b"LATE"
-#: Redis's errors where a key was replaced by another one, or its last entries were deleted.
-_REPLACED: Final = ("WRONGTYPE", "equal or smaller")
+#: Redis's error where the last entries of a stream were deleted.
+_ENTRIES_DELETED: Final = "equal or smaller"
 encode = msgspec.msgpack.Encoder().encode
 _log = structlog.get_logger(__name__)
 
@@ -154,13 +154,7 @@ class Publisher:
         self._expected = self._sent = None
         self._forget_claim()
         self._written, self._is_whole = NO_LINK, True
-        try:
-            stored = await self._read()
-        except ResponseError as error:
-            if not _is_replaced(error):
-                raise
-            _log.error("nothing to load, a key is of another type", shard=self._shard, error=str(error))
-            return
+        stored = await self._read()
         head = stored.head
         replica = ReplicaOffer(())
         stored.load_into(replica)
@@ -250,11 +244,7 @@ class Publisher:
         elif now_s - (self._claimed_s if self._draft is None else self._draft.written_s) > MAX_AGE_MS / 1000:
             self._give_up()
         if not self._server_clock.is_known:
-            try:
-                await self._read_head()
-            except ResponseError as error:
-                if not _is_replaced(error):
-                    raise
+            await self._read_head()
         if self._draft is None:
             self._unpublished += unpublished[self._taken :]
             self._taken = len(unpublished)
@@ -322,7 +312,7 @@ class Publisher:
         try:
             reply = await self._write(epoch, publication, self._sent.digest, settled)
         except ResponseError as error:
-            if not _is_replaced(error):
+            if _ENTRIES_DELETED not in str(error):
                 raise
             reply = _INCOMPLETE
         if type(reply) is int:
@@ -362,7 +352,3 @@ class Publisher:
             keys = [*keys, *(self._shard_keys.result(market) for market, _ in settled), self._shard_keys.kept_results]
             args += [*(result for _, result in settled), self._results_bytes, self._results_ttl_ms]
         return await self._publish(keys=keys, args=args)
-
-
-def _is_replaced(error: ResponseError) -> bool:
-    return any(words in str(error) for words in _REPLACED)

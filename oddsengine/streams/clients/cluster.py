@@ -9,7 +9,7 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.exceptions import (
     ConnectionError as RedisConnectionError,
@@ -21,6 +21,8 @@ from redis.exceptions import (
 from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
+
+from oddsengine.streams.clients.repairing import RepairingClient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +37,7 @@ _WITHOUT_KEY: Final = frozenset(
 _SEARCH_S: Final = 1.0
 
 
-class ClusterClient(Redis):
+class ClusterClient(RepairingClient):
     """The client of a Cluster, for commands with a key.
 
     Args:
@@ -54,7 +56,7 @@ class ClusterClient(Redis):
         self._failed: str | None = None
         self._searched_s = float("-inf")
 
-    async def execute_command(self, *args: Any, **options: Any) -> Any:
+    async def execute_once(self, *args: Any, **options: Any) -> Any:
         """Execute a command on the node that has its key, or on any if it has none. It is not repeated after an error."""
         cluster = self._cluster
         try:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from redis.asyncio import Redis, Sentinel
+from redis.asyncio import Sentinel
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import (
     MasterNotFoundError,
@@ -28,6 +28,7 @@ from redis.exceptions import (
 )
 
 from oddsengine.streams.clients.pool import RecoveringPool
+from oddsengine.streams.clients.repairing import RepairingClient
 
 if TYPE_CHECKING:
     from oddsengine.streams.clients.url import RedisAddress
@@ -95,7 +96,7 @@ class Sentinels(Sentinel):
         )
 
 
-class SentinelClient(Redis):
+class SentinelClient(RepairingClient):
     """The client of a primary that Sentinels watch. Closing it closes its connections to them too."""
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's own signature

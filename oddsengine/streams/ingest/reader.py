@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
+from redis.exceptions import ResponseError
 
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
@@ -166,7 +167,18 @@ class IngestReader:
             self._asked_s = now_s
         elif self._intake.must_ask or now_s - self._asked_s > _ASK_AGAIN_S:
             self._asked_s = now_s
-            self._intake.expect(await self._redis.incr(self._keys.wanted))
+            self._intake.expect(await self._next_number())
+
+    async def _next_number(self) -> int:
+        wanted = self._keys.wanted
+        try:
+            return int(await self._redis.incr(wanted))
+        except ResponseError as error:
+            if "integer" not in str(error):
+                raise
+            # Something else has written there what is no number. To the feeder any other number is news.
+            await self._redis.set(wanted, 1)
+            return 1
 
     async def _read(self) -> bool:
         """Read and pass on the next entries. Return whether the stream goes on from where we are."""

@@ -2,6 +2,8 @@
 --
 -- Keys
 --   KEYS[1]    the board, a hash
+-- Types of the keys
+--   hash
 -- Arguments
 --   ARGV[1]    after how many seconds the board is deleted if nobody writes it
 --   ARGV[2..]  fields and values by turns

@@ -4,6 +4,8 @@
 --   KEYS[1]    the shard's change stream
 --   KEYS[2]    the shard's snapshot hash
 --   KEYS[3]    the draft, written in pieces before
+-- Types of the keys
+--   stream hash hash
 -- Arguments
 --   ARGV[1]    the new epoch
 --   ARGV[2]    the batch that opens it
@@ -23,14 +25,7 @@
 --   this takes no longer: it is renamed.
 
 local id = ARGV[1] .. '-0'
-local last = redis.pcall('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
-if last.err then
-  if not string.find(last.err, 'WRONGTYPE') then
-    return last
-  end
-  redis.call('DEL', KEYS[1])
-  last = {}
-end
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 local top = last[1] and last[1][1] or '0-0'
 if top == id and last[1][2][4] == ARGV[4] then
   return 'OK'

@@ -3,6 +3,8 @@
 -- Keys
 --   KEYS[1]    the stream
 --   KEYS[2]    the number of the last snapshot that was asked for
+-- Types of the keys
+--   stream string
 -- Arguments
 --   ARGV[1]    the writer's term
 --   ARGV[2]    seq of the entry; 0 opens the term
@@ -19,7 +21,7 @@
 local id = ARGV[1] .. '-' .. ARGV[2]
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 local top = last[1] and last[1][1] or '0-0'
-local wanted = redis.call('GET', KEYS[2]) or '0'
+local wanted = string.match(redis.call('GET', KEYS[2]) or '0', '^%d+$') or '0'
 local clock = redis.call('TIME')
 local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
 if top == id and last[1][2][2] == ARGV[3] then

@@ -3,6 +3,8 @@
 -- Keys
 --   KEYS[1]    the hash of the members' values
 --   KEYS[2]    the hash of the items' entries
+-- Types of the keys
+--   hash hash
 -- Arguments
 --   ARGV[1]    the member
 --   ARGV[2]    its value, JSON with a number `beat` that grows; empty: it leaves

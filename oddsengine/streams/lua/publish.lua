@@ -5,6 +5,8 @@
 --   KEYS[2]                 the shard's snapshot hash
 --   KEYS[3]..KEYS[2+r]      the results of the markets that leave the offer with this batch
 --   KEYS[3+r]               where r > 0: which results are kept, oldest first
+-- Types of the keys
+--   stream hash
 -- Arguments
 --   ARGV[1]                 the owner's epoch
 --   ARGV[2]                 seq of the batch, from 1
@@ -70,11 +72,17 @@ end
 -- 'sum', which is less than any time.
 local list, limit, kept_ms = KEYS[#KEYS], tonumber(ARGV[#ARGV - 1]), ARGV[#ARGV]
 local entry_bytes = 300 -- what Redis needs for a key and its place in the list, about
-local sum = tonumber(redis.call('ZSCORE', list, 'sum') or 0)
+local listed = redis.pcall('ZSCORE', list, 'sum')
+if type(listed) == 'table' then
+  -- It was overwritten with another type.
+  redis.call('UNLINK', list)
+  listed = 0
+end
+local sum = tonumber(listed or 0)
 for result = 1, results do
   local key, value = KEYS[2 + result], ARGV[deleted + result]
-  local before = redis.call('STRLEN', key)
-  if redis.call('ZREM', list, before .. ':' .. key) == 1 then
+  local before = redis.pcall('STRLEN', key)
+  if type(before) == 'number' and redis.call('ZREM', list, before .. ':' .. key) == 1 then
     sum = sum - before - entry_bytes
   end
   redis.call('SET', key, value, 'PX', kept_ms)
@@ -90,8 +98,10 @@ for _ = 1, results + 1000 do
   end
   local size, key = string.match(oldest[1], '^(%d+):(.*)$')
   redis.call('ZREM', list, oldest[1])
-  redis.call('DEL', key)
-  sum = sum - size - entry_bytes
+  if key then
+    redis.call('DEL', key)
+    sum = sum - size - entry_bytes
+  end
 end
 redis.call('ZADD', list, sum, 'sum')
 redis.call('PEXPIRE', list, kept_ms)

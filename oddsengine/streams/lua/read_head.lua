@@ -3,6 +3,8 @@
 -- Keys
 --   KEYS[1]    the shard's change stream
 --   KEYS[2]    the shard's snapshot hash
+-- Types of the keys
+--   stream hash
 -- Reply
 --   The id of the stream's last entry ("0-0" if it is empty), the number of fields of the snapshot, its field `whole` ("" if it has
 --   none), the run id of the server ("" if it may not be asked for), the digest of the last entry ("" if it has none), and the time

@@ -2,6 +2,8 @@
 --
 -- Keys
 --   KEYS[1]    the draft
+-- Types of the keys
+--   hash
 -- Arguments
 --   ARGV[1]    "1" for the first piece, which replaces what is there
 --   ARGV[2]    for how many milliseconds the whole is kept from now on

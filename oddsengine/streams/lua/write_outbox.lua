@@ -3,6 +3,8 @@
 -- Keys
 --   KEYS[1]    the outbox, a stream; its ids are `<number>-0`, without holes
 --   KEYS[2]    what was noted, a hash; its field `seq` is the number of the outbox's last entry
+-- Types of the keys
+--   stream hash
 -- Arguments
 --   ARGV[1]    how many entries the outbox keeps, approximately
 --   ARGV[2]..  three for each note: the field, its new value, and the entry. An empty field is no note: there is only an entry. An
@@ -15,7 +17,7 @@
 
 local top = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 local seq = math.max(
-  tonumber(redis.call('HGET', KEYS[2], 'seq') or '0'),
+  tonumber(redis.call('HGET', KEYS[2], 'seq') or '0') or 0,
   top[1] and tonumber(string.match(top[1][1], '^(%d+)-')) or 0
 )
 for first = 2, #ARGV, 3 do

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from oddsengine.common.clock import CLOCK
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.ingest.entries import IngestEntry, decode_entry
+from oddsengine.streams.ingest.reader import IngestReader
 from oddsengine.streams.ingest.writer import IngestWriter
 from oddsengine.streams.keys import BATCH_FIELD, ingest_keys
 from oddsengine.streams.positions import Position, parse_stream_id
 from tests.support.service import wait_until
 
 if TYPE_CHECKING:
-    import pytest
     from redis.asyncio import Redis
 
     from oddsengine.streams.leases.keeper import Lease
@@ -103,3 +106,28 @@ async def test_an_entry_that_arrives_too_late_is_replaced_by_a_term_with_a_snaps
     assert ["late"] not in said
     assert second[0].continues
     assert [["late"]] == [[update.reason for update in entry.batches[0].updates] for entry in second if entry.is_last]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("rubbish", ["another type", "no number"])
+async def test_a_feed_is_followed_again_whatever_was_written_over_its_keys(rubbish: str, redis: Redis) -> None:
+    lease: Lease = Held()  # type: ignore[assignment]
+    writer = IngestWriter(redis, "late", "feed", ["src"], lease, CLOCK.now_ms)
+    keys = ingest_keys("late", "feed")
+    shared = SharedReader(redis, [keys.stream], time.monotonic)
+    reader = IngestReader(shared, "late", "feed", ["src"], lambda _: (), lambda _: None)
+    tasks = [asyncio.create_task(each.run()) for each in (writer, shared, reader)]
+    try:
+        writer.receive(live("at first"))
+        await wait_until(lambda: reader.is_current, "a snapshot")
+        first, gaps = writer._term, reader.gaps
+        if rubbish == "another type":
+            await redis.delete(*keys)
+            await redis.set(keys.stream, "rubbish")
+            await redis.rpush(keys.wanted, "rubbish")
+        else:
+            await redis.set(keys.wanted, "rubbish")
+            await redis.delete(keys.stream)
+        await wait_until(lambda: writer._term > first and reader.gaps > gaps, "the loss is noticed")
+        await wait_until(lambda: reader.is_current, "another snapshot")
+    finally:
+        await end_tasks(tasks)

@@ -5,6 +5,9 @@
 -- ARGV[2]  how many sessions the subject may have
 -- ARGV[3]  the length of the lease, ms
 --
+-- Types of the keys
+--   zset
+--
 -- Replies 1 if the session is leased or its lease was renewed, else 0.
 
 local time = redis.call('TIME')

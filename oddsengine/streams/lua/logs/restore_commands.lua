@@ -3,6 +3,8 @@
 -- Keys
 --   KEYS[1]    the log of commands, a stream
 --   KEYS[2]    the table of commands, a hash; its field `seq` is the number of the log's last entry
+-- Types of the keys
+--   stream hash
 -- Arguments
 --   ARGV[1]    the `seq` that the caller has found; empty if there was none
 --   ARGV[2]    the number of the last entry that the caller has obeyed

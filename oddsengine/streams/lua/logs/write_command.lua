@@ -4,6 +4,8 @@
 --   KEYS[1]    the log of commands, a stream
 --   KEYS[2]    the table of commands, a hash; its field `seq` is the number of the log's last entry
 --   KEYS[3]    what the caller remembers a request by; absent where there is nothing to remember
+-- Types of the keys
+--   stream hash string
 -- Arguments
 --   ARGV[1]    the field of the command in the table
 --   ARGV[2]    the state that it has there now; empty for a new one
@@ -60,7 +62,7 @@ end
 if digest ~= ARGV[6] or not after or tonumber(ARGV[9]) <= after then
   return {'BEHIND', digest, newest}
 end
-local seq = math.max(tonumber(redis.call('HGET', KEYS[2], 'seq') or '0'), top) + 1
+local seq = math.max(tonumber(redis.call('HGET', KEYS[2], 'seq') or '0') or 0, top) + 1
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[5], string.format('%.0f-0', seq), 'c', ARGV[3], 's', ARGV[8], 'd', ARGV[7], 't', ARGV[9])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3], 'seq', string.format('%.0f', seq))
 if KEYS[3] then

@@ -3,6 +3,8 @@
 -- Keys
 --   KEYS[1]    the log, a stream
 --   KEYS[2]    the table, a hash; its field `at` is the position of the log's last entry
+-- Types of the keys
+--   stream hash
 -- Arguments
 --   ARGV[1]    the position that the writer has read last, as in the table; empty if it has found none
 --   ARGV[2]    the position of the new entry

@@ -2,6 +2,8 @@
 --
 -- Keys
 --   KEYS[1]    the notes, a stream; its ids are `<begun>-<number>`: when it was begun, Unix milliseconds, and numbers without holes
+-- Types of the keys
+--   stream
 -- Arguments
 --   ARGV[1]    how many notes are kept, approximately
 --   ARGV[2]..  four for each note: its kind, what it is about, when it was made, its body
