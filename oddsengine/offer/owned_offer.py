@@ -20,15 +20,14 @@ from oddsengine.domain.changes import (
     Meta,
     Record,
     Removal,
-    SelectionRecord,
     SettledMarket,
     Tombstone,
 )
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection, PriceChange, has_moved
-from oddsengine.domain.results import TAKEN_BACK
 from oddsengine.offer.main_lines import MainLines, is_line
 from oddsengine.offer.offer import TOMBSTONE_LIMIT, Offer
 from oddsengine.offer.profile_places import move_profiles
+from oddsengine.offer.selection_staging import stage_selections
 from oddsengine.offer.settled_events import SettledEvent, SettledEvents, event_of, has_outcome, is_settled, revises
 
 if TYPE_CHECKING:
@@ -152,7 +151,7 @@ class OwnedOffer(Offer[MarketRecord]):
             changed = True
         else:
             changed = False
-        if self._stage_selections(record, offered, pending):
+        if stage_selections(record, offered, pending, self._no_prices):
             changed = True
         if changed:
             if is_line(record.identity):
@@ -186,52 +185,6 @@ class OwnedOffer(Offer[MarketRecord]):
                 record.v += 1
                 record.at = pending
             self._index.touch(self.events[record.identity.event], pending)
-        return changed
-
-    def _stage_selections(self, record: MarketRecord, offered: OfferedMarket, pending: int) -> bool:
-        is_open = offered.state.status == "open"
-        no_prices = self._no_prices
-        current = record.selections
-        changed = False
-        for key, (name, status, offered_prices, result, order, offered_fair) in offered.selections.items():
-            prices, fair = (offered_prices, offered_fair) if is_open and status == "active" else (no_prices, None)
-            selection = current.get(key)
-            if selection is None:
-                current[key] = SelectionRecord(name, status, prices, pending, pending, pending, result, pending, order, fair)
-                changed = True
-                continue
-            if result is None and selection.result is not None:
-                result = TAKEN_BACK  # noqa: PLW2901 - no result where one was published
-            if (
-                selection.prices != prices
-                or selection.status != status
-                or selection.name != name
-                or selection.result != result
-                or selection.order != order
-                or has_moved(selection.fair, fair)
-            ):
-                if selection.result != result:
-                    selection.result = result
-                    selection.result_at = pending
-                if selection.status != status:
-                    selection.status = status
-                    selection.status_at = pending
-                if selection.name != name or selection.order != order:
-                    selection.name, selection.order = name, order
-                    selection.name_at = pending
-                selection.prices, selection.fair = prices, fair
-                selection.at = pending
-                changed = True
-        if len(current) != len(offered.selections):
-            for key, selection in current.items():
-                if key not in offered.selections and (selection.status != "removed" or selection.prices != no_prices):
-                    selection.status = "removed"
-                    selection.prices, selection.fair = no_prices, None
-                    selection.at = selection.status_at = pending
-                    if selection.result is not None:
-                        selection.result = TAKEN_BACK
-                        selection.result_at = pending
-                    changed = True
         return changed
 
     def suspend_all(self, reason: str, *, limit: int | None = None) -> bool:
@@ -393,8 +346,8 @@ class OwnedOffer(Offer[MarketRecord]):
         del self.events[entry.record.id]
         self._add_tombstone("event", entry.record.id, entry.record, seq)
 
-    def _add_tombstone(self, what: Literal["market", "event"], key: str, event: EventRecord, seq: int) -> Removal:
+    def _add_tombstone(self, kind: Literal["market", "event"], key: str, event: EventRecord, seq: int) -> Removal:
         description = event.description
-        removal = Removal(what, key, event.id, description.sport, description.competition.id)
+        removal = Removal(kind, key, event.id, description.sport, description.competition.id)
         self._tombstones.add(removal, seq)
         return removal
