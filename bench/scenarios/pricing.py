@@ -143,7 +143,7 @@ def _across_markets() -> list[Row]:
 
     measures: dict[str, Callable[[], object]] = {
         "update under a certificate": update,
-        "mended certificate": repair,
+        "repaired certificate": repair,
         "new certificate": solve,
     }
     # As costs, because they are added to an update: less is better.

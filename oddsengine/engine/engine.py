@@ -15,7 +15,7 @@ from oddsengine.engine.answering import Answering
 from oddsengine.engine.command_follower import CommandFollower
 from oddsengine.engine.explain import explain
 from oddsengine.engine.identity.keeper import IdentityKeeper
-from oddsengine.engine.ownership.ownership import HAND_OVER_S, Ownership
+from oddsengine.engine.ownership.ownership import SHARDS_HAND_OVER_S, Ownership
 from oddsengine.engine.ownership.shard_writer import HEARTBEAT_S, LAST_WRITE_S, ShardWriter
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.streams.commands.log import CommandLog
@@ -273,7 +273,7 @@ class Engine:
                 finally:
                     await self.ownership.end()
 
-    async def hand_over(self, timeout_s: float = HAND_OVER_S) -> None:
+    async def hand_over(self, timeout_s: float = SHARDS_HAND_OVER_S) -> None:
         """Release all shards to other engines, if there are any, before this one stops. Nothing is suspended for it.
 
         Feeds and `run` go on meanwhile.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from oddsengine.streams.leases.table import LeaseTable
 
 #: How long an engine that stops waits for others to take its shards.
-HAND_OVER_S: Final = 10.0
+SHARDS_HAND_OVER_S: Final = 10.0
 #: For how long an engine that has just started waits until its sources are followed, before it takes shards without them.
 WARM_UP_S: Final = 3.0
 #: After a rival that has no lease has opened an epoch, its shard is left alone for this many leases.
@@ -140,7 +140,7 @@ class Ownership:
             await self._step()
             await self._keeper.pause()
 
-    async def hand_over(self, timeout_s: float = HAND_OVER_S) -> None:
+    async def hand_over(self, timeout_s: float = SHARDS_HAND_OVER_S) -> None:
         """Release all shards to other engines, while `run` goes on. Nothing is suspended for it.
 
         Args:

@@ -269,7 +269,7 @@ class Archive:
                     times_ms.update(row.at_ms for batch in pending for row in batch.records)
                     await self._upkeep.make_days(self._connection, times_ms)
                     await write_batches(self._connection, pending, commands)
-                    await self._upkeep.do(self._connection)
+                    await self._upkeep.run_due(self._connection)
             except UNREACHABLE as error:
                 self._note(error)
                 self._close()

@@ -70,7 +70,7 @@ class Upkeep:
             await make_days(connection, wanted)
             self._days |= wanted
 
-    async def do(self, connection: Any) -> None:
+    async def run_due(self, connection: Any) -> None:
         """Sign a checkpoint and drop old days, where these are due. What the database refuses is tried again."""
         now_ms = self._wall_ms()
         if self._key is not None:

@@ -30,7 +30,7 @@ _NOTHING: Final = b"\xc1"
 _CHANGED: Final = "changed: its bytes do not lead to its digest"
 
 
-class _Said(msgspec.Struct, array_like=True, gc=False):
+class _EntryHead(msgspec.Struct, array_like=True, gc=False):
     """The beginning of an `Entry`, of which nothing else is decoded: what it says of the rows that it became."""
 
     seq: int
@@ -44,7 +44,7 @@ class _Said(msgspec.Struct, array_like=True, gc=False):
     records: list[msgspec.Raw] = []
 
 
-_decode_said: Final = msgspec.msgpack.Decoder(_Said).decode
+_decode_head: Final = msgspec.msgpack.Decoder(_EntryHead).decode
 
 
 class StoredEntry(NamedTuple):
@@ -183,14 +183,14 @@ class EntryChain:
             self.last_ms = at_ms
         return self._added(StoredChange(*changes[place][:_CHANGE])) if place < count else None
 
-    def _is_as_said(self, at_ms: int, parts: list[bytes], content: bytes, *, is_first: bool) -> bool:
+    def _matches_content(self, at_ms: int, parts: list[bytes], content: bytes, *, is_first: bool) -> bool:
         """Check whether an entry has the time, and the changes, that its bytes say. Its parts joined are these bytes."""
         try:
-            said = _decode_said(content)
+            decoded = _decode_head(content)
         except DECODING_ERRORS:
             pass
         else:
-            if said.ts_ms == at_ms and list(map(bytes, said.records)) == parts[1:-1]:
+            if decoded.ts_ms == at_ms and list(map(bytes, decoded.records)) == parts[1:-1]:
                 return True
         head, pieces, tail, entry = cut_or_keep(content)
         if parts != [head, *pieces, tail]:
@@ -203,7 +203,7 @@ class EntryChain:
     def _what_is_wrong(self, row: Row, parts: list[bytes], content: bytes, *, is_first: bool) -> str:
         """Return what is wrong with an entry whose bytes lead to its digest; empty if nothing is."""
         epoch, seq, at_ms = row[:3]
-        if not self._is_as_said(at_ms, parts, content, is_first=is_first):
+        if not self._matches_content(at_ms, parts, content, is_first=is_first):
             return "changed: its time, or where its changes begin and end, is not what its bytes say"
         anchor = self._anchors.get((epoch, seq))
         if anchor is None:

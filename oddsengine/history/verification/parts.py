@@ -72,6 +72,6 @@ def _joined(job: Job, parts: list[Part]) -> Part:
             [whole.met[shard] + part.met[shard] for shard in shards],
             whole.begins,
             part.ends,
-            whole.doubtful | part.doubtful | {shard for shard in shards if whole.ends[shard] != part.begins[shard]},
+            whole.suspects | part.suspects | {shard for shard in shards if whole.ends[shard] != part.begins[shard]},
         )
     return whole

@@ -142,8 +142,8 @@ class Verifier:
             jumps = {(row["before_epoch"], row["before_seq"]): (row["epoch"], row["seq"], row["digest"]) for row in dropped}
             facts.append(Facts(records.gaps, kept_anchors(self._positions(str(shard)), jumps), jumps))
             positions.append(position)
-        doubtful = await self._check_windows(connection, Job(self._database, moment, facts, self._period), positions)
-        for shard in doubtful:
+        suspects = await self._check_windows(connection, Job(self._database, moment, facts, self._period), positions)
+        for shard in suspects:
             await self._check_entries(connection, beside, EntryChain(shard, *facts[shard]), shard, positions[shard])
         dropped = await self._read_dropped(connection, NOTES)
         await self._check_records(connection, NOTES, dropped, await read_position(connection, str(NOTES)), "notes")
@@ -186,16 +186,16 @@ class Verifier:
             return list(shards)
         limits = min(row["first_ms"] for row in times_ms), max(row["last_ms"] for row in times_ms) + 1
         part = await verify_parts(job, limits, await self.count(), self._progress, self._processes)
-        doubtful = set(part.doubtful)
+        suspects = set(part.suspects)
         if changes != sum(part.changes):
             self._problems += await find_foreign_change(connection, len(shards))
-            doubtful.update(shards)
+            suspects.update(shards)
         if self._period == EVER:
-            doubtful.update(shard for shard in shards if (part.ends[shard] or (0, 0, b"")) != positions[shard][:3])
-            doubtful.update(shard for shard in shards if part.met[shard] != len(job.shards[shard].anchors))
-        self._counts["entries"] += sum(part.entries[shard] for shard in shards if shard not in doubtful)
-        self._counts["changes"] += sum(part.changes[shard] for shard in shards if shard not in doubtful)
-        return sorted(doubtful)
+            suspects.update(shard for shard in shards if (part.ends[shard] or (0, 0, b"")) != positions[shard][:3])
+            suspects.update(shard for shard in shards if part.met[shard] != len(job.shards[shard].anchors))
+        self._counts["entries"] += sum(part.entries[shard] for shard in shards if shard not in suspects)
+        self._counts["changes"] += sum(part.changes[shard] for shard in shards if shard not in suspects)
+        return sorted(suspects)
 
     async def _check_entries(self, connection: Any, beside: Any, chain: EntryChain, shard: int, position: ShardPosition) -> None:
         is_first, found = bool(self._period[0]), 0

@@ -81,7 +81,7 @@ class Part(NamedTuple):
         met: of each shard, how many anchors were there.
         begins: of each shard, the last entry before; None if there is none.
         ends: of each shard, the last entry up to the end.
-        doubtful: the shards in which something seems wrong.
+        suspects: the shards in which something seems wrong.
     """
 
     entries: list[int]
@@ -89,7 +89,7 @@ class Part(NamedTuple):
     met: list[int]
     begins: list[Last | None]
     ends: list[Last | None]
-    doubtful: set[int]
+    suspects: set[int]
 
 
 async def verify_part(job: Job, first_ms: int, end_ms: int) -> Part:
@@ -121,7 +121,7 @@ class _Verification:
         self._job = job
         self._connection = connection
         self._chains = [EntryChain(shard, *facts) for shard, facts in enumerate(job.shards)]
-        self._doubtful: set[int] = set()
+        self._suspects: set[int] = set()
         self._entries, self._changes = [0] * len(self._chains), [0] * len(self._chains)
 
     async def run(self, first_ms: int, end_ms: int) -> Part:
@@ -131,7 +131,7 @@ class _Verification:
                 chain.last, chain.last_ms = tuple(row)[:3], row["at_ms"]
         begins = [chain.last for chain in self._chains]
         at_ms, span_ms = first_ms, float(_FIRST_MS)
-        while at_ms < end_ms and len(self._doubtful) < len(self._chains):
+        while at_ms < end_ms and len(self._suspects) < len(self._chains):
             until_ms = min(end_ms, at_ms + max(1, round(span_ms)))
             entries, changes = await self._read(at_ms, until_ms)
             if (len(entries) == _MAX_ENTRIES or len(changes) == _MAX_CHANGES) and until_ms > at_ms + 1:
@@ -142,7 +142,7 @@ class _Verification:
             span_ms = min(span_ms / fullness, _DAY_MS)
             at_ms = until_ms if entries else await self._next(until_ms, end_ms)
         met = [len(chain.met) for chain in self._chains]
-        return Part(self._entries, self._changes, met, begins, [chain.last for chain in self._chains], self._doubtful)
+        return Part(self._entries, self._changes, met, begins, [chain.last for chain in self._chains], self._suspects)
 
     async def _read(self, at_ms: int, until_ms: int) -> tuple[list[Any], list[Any]]:
         shards, is_whole = list(range(len(self._chains))), until_ms == at_ms + 1
@@ -167,7 +167,7 @@ class _Verification:
             if (first < end or first_change < end_change) and chain.check(
                 entries[first:end], changes[first_change:end_change], is_first=is_first
             ) is not None:
-                self._doubtful.add(shard)
+                self._suspects.add(shard)
 
     def _bounds(self, rows: list[Any], column: int) -> list[int]:
         """Return where the rows of each shard begin, and the last ones end."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from oddsengine.runtime.feeding.received_feeds import ReceivedFeeds
 
 #: How long a feeder that stops waits for others to connect.
-HAND_OVER_S: Final = 10.0
+_FEEDS_HAND_OVER_S: Final = 10.0
 _LIVE_POLL_S: Final = 0.02
 _RETIRE_EVERY_S: Final = 60.0
 _KEEP_CLOSED_MS: Final = 600_000
@@ -224,7 +224,7 @@ class Feeder:
         finally:
             await self.stop()
 
-    async def hand_over(self, timeout_s: float = HAND_OVER_S) -> None:
+    async def hand_over(self, timeout_s: float = _FEEDS_HAND_OVER_S) -> None:
         """Wait until other processes have connected the feeds of this one, while `run` goes on.
 
         Args:

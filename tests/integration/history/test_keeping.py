@@ -57,7 +57,7 @@ async def test_days_are_dropped_but_for_held_events_and_what_is_left_is_whole(
         assert {0, 1, 2, 5} <= await find_days(connection)
         # What can't be done is not in the way of what follows it.
         await connection.execute("CREATE VIEW mine AS SELECT * FROM entries_19700101; DELETE FROM holds")
-        await Upkeep(3, None, 0, lambda: 5 * DAY_MS).do(connection)
+        await Upkeep(3, None, 0, lambda: 5 * DAY_MS).run_due(connection)
         await connection.execute("DROP VIEW mine; INSERT INTO holds VALUES ('e1', 0, 'a dispute')")
         assert {0, 1, 2, 5} <= await find_days(connection)
         # Each day has all that was on offer when it began, so no question needs an earlier one.
@@ -65,7 +65,7 @@ async def test_days_are_dropped_but_for_held_events_and_what_is_left_is_whole(
         assert [] == (await Verifier(database, {}).run()).problems
         await connection.execute("DELETE FROM holds")
         # The clock is years ahead of all that is archived.
-        await Upkeep(0, None, 0, wall_ms).do(connection)
+        await Upkeep(0, None, 0, wall_ms).run_due(connection)
     finally:
         await connection.close()
     verified = await Verifier(database, {}).run()
@@ -80,11 +80,11 @@ async def test_checkpoints_go_on_after_one_of_a_clock_that_was_ahead(database: D
     key = Ed25519PrivateKey.generate()
     connection = await database.connect()
     for at_ms, signed in ((50 * DAY_MS, 1), (2 * DAY_MS, 2), (2 * DAY_MS + 500, 2), (2 * DAY_MS + 1000, 3)):
-        await Upkeep(1, key, 1.0, partial(int, at_ms)).do(connection)
+        await Upkeep(1, key, 1.0, partial(int, at_ms)).run_due(connection)
         assert [(signed,)] == await fetch(database, "SELECT count(*) FROM checkpoints"), at_ms
     # They are in the way of nothing else, where the database refuses them.
     await connection.execute("ALTER TABLE checkpoints ADD CHECK (number < 4)")
-    await Upkeep(1, key, 1.0, lambda: 3 * DAY_MS).do(connection)
+    await Upkeep(1, key, 1.0, lambda: 3 * DAY_MS).run_due(connection)
     await connection.close()
     assert [] == (await Verifier(database, {fingerprint(key.public_key()): key.public_key()}).run()).problems
 

@@ -40,7 +40,7 @@ _RESULTS: Final = 3
 #: largest change of a probability, as the logarithm of its factor.
 _MAX_STEPS: Final = 60
 _REVIVAL: Final = 1e-4
-_MENDED_LOSS: Final = 0.01
+_REPAIRED_LOSS: Final = 0.01
 _MAX_EXPONENT: Final = 3.0
 
 
@@ -261,7 +261,7 @@ def repair(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float], probab
         variance = float(repaired @ (net - edge) ** 2)
         if variance <= 0.0:
             return None
-        steps = (-_MENDED_LOSS - edge) / variance * net
+        steps = (-_REPAIRED_LOSS - edge) / variance * net
         repaired *= np.exp(np.minimum(np.maximum(steps, -_MAX_EXPONENT), _MAX_EXPONENT))
         repaired /= repaired.sum()
     return None
