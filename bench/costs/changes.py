@@ -27,7 +27,7 @@ from oddsengine.gateway.hub.settings import HubSettings
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.offer.entries.entry import decode_entry
-from oddsengine.offer.replica_offer import ReplicaOffer, hold
+from oddsengine.offer.replica_offer import ReplicaOffer, lazy_market
 from oddsengine.runtime.loop import tune_memory
 from oddsengine.streams.connection import open_client
 from oddsengine.streams.keys import shard_keys
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from oddsengine.domain.changes import Record
     from oddsengine.offer.owned_offer import OwnedOffer
-    from oddsengine.offer.replica_offer import HeldMarket
+    from oddsengine.offer.replica_offer import LazyMarket
 
 _SCENARIO: Final = "a change"
 _CHANGES: Final = 1500
@@ -77,11 +77,11 @@ def interests_of(subscribers: int) -> list[list[int]]:
     return found
 
 
-def _records(owner: OwnedOffer) -> list[Record | HeldMarket]:
+def _records(owner: OwnedOffer) -> list[Record | LazyMarket]:
     """Return an offer's records as a follower reads them from a snapshot."""
     markets = {encode(record) for record in owner.markets.values()}
-    others: list[Record | HeldMarket] = [record for record in owner.records() if encode(record) not in markets]
-    return [*others, *(hold(encoded, len(owner.profiles)) for encoded in markets)]
+    others: list[Record | LazyMarket] = [record for record in owner.records() if encode(record) not in markets]
+    return [*others, *(lazy_market(encoded, len(owner.profiles)) for encoded in markets)]
 
 
 def _entries(owner: OwnedOffer, counts: Sequence[int]) -> list[bytes]:
@@ -131,13 +131,13 @@ def _market_bytes() -> float:
     """Return what a market needs in a gateway that nobody has asked for it."""
     owner = build_offer(market_counts(_EVENTS, _LOADED // _EVENTS))
     owner.commit(0)
-    others: list[Record | HeldMarket] = [owner.meta(), *(entry.record for entry in owner.events.values())]
+    others: list[Record | LazyMarket] = [owner.meta(), *(entry.record for entry in owner.events.values())]
     stored = [encode(record) for record in owner.markets.values()]
     gc.collect()
     tracemalloc.start()
     offer = ReplicaOffer(())
     # Each is read into bytes of its own.
-    offer.load(1, 1, [*others, *(hold(bytes(bytearray(each)), 1) for each in stored)])
+    offer.load(1, 1, [*others, *(lazy_market(bytes(bytearray(each)), 1) for each in stored)])
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return used / len(offer.markets)

@@ -82,16 +82,16 @@ class _Counting:
         self._count[0] += sum(len(entry.markets) for entry in entries)
 
     def replaced(self, _shard: int) -> None:
-        """Ignore it."""
+        """Ignore the replacement of a state."""
 
     def epoch_opened(self, _shard: int, _age_s: float) -> None:
-        """Ignore it."""
+        """Ignore a new epoch."""
 
     def went_stale(self, _shard: int) -> None:
-        """Ignore it."""
+        """Ignore a silence."""
 
     def went_live(self, _shard: int) -> None:
-        """Ignore it."""
+        """Ignore the end of a silence."""
 
 
 async def _follow(url: str) -> None:

@@ -31,7 +31,7 @@ class PollOnly:
     """The stream half of a codec that only polls. Every response is complete, so there is nothing to resume."""
 
     def reset(self) -> None:
-        """Ignore it: there is no resume state."""
+        """Reset nothing: there is no resume state."""
 
     def receive_data(self, data: bytes) -> list[CodecEvent]:
         """Reject stream data."""

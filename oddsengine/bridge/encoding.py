@@ -137,8 +137,8 @@ class ShardEncoder:
             if results:
                 self._add_results(change.id, record, {**_results_of(record), **results}, None)
         for removal in batch.removals:
-            key = (_EVENT if removal.what == "event" else _MARKET) + removal.id
-            if removal.what == "event":
+            key = (_EVENT if removal.kind == "event" else _MARKET) + removal.id
+            if removal.kind == "event":
                 for market in sorted(self._published.get(removal.id, set()) - {key}):
                     self._remove(market, subject_of_gone(market[2:], removal.sport, removal.competition))
             if self._is_published(key):
@@ -148,7 +148,7 @@ class ShardEncoder:
         return key in self._published.get(_event_of(key), ())
 
     def _subject_of(self, removal: Removal) -> Subject:
-        if removal.what == "event":
+        if removal.kind == "event":
             return Subject(removal.sport, removal.competition, removal.event)
         record = self._offer.markets.get(MarketId(removal.id))
         if record is None:

@@ -73,11 +73,11 @@ def _answered(url: str, asking: Coroutine[object, object, _T]) -> _T:
     """Return what a gateway answers. Raises ValueError with what is wrong and what to do about it."""
     import aiohttp  # noqa: PLC0415 - commands without one start faster
 
-    from oddsengine.client.errors import CommandRefused  # noqa: PLC0415 - as above
+    from oddsengine.client.errors import RequestRefused  # noqa: PLC0415 - as above
 
     try:
         return asyncio.run(asking)
-    except CommandRefused as error:
+    except RequestRefused as error:
         raise ValueError(with_advice(str(error), str(error.status))) from error
     except aiohttp.ClientConnectorCertificateError as error:
         reason = getattr(error.certificate_error, "verify_message", "") or "not valid"

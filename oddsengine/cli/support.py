@@ -111,7 +111,7 @@ def _exit_code(error: BaseException) -> int:
 async def _until_stopped(main: Callable[[Startup], Coroutine[Any, Any, None]], *, is_worker: bool) -> None:
     # A stop that takes too long shows where it hangs, and ends even if the event loop does.
     startup = Startup(lambda pause_s: faulthandler.dump_traceback_later(pause_s + _STOP_TIMEOUT_S, exit=True))
-    on_stop(startup.stop if is_worker else startup.stop_or_hurry)
+    on_stop(startup.stop if is_worker else startup.stop_or_skip_pause)
     # A reload that is requested too early is not lost: the file is read when the role starts.
     on_reload(lambda: None)
     await main(startup)

@@ -120,7 +120,7 @@ class EventChange(msgspec.Struct, array_like=True, gc=False):
 class Removal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A market or event that is no longer on offer, with what identifies its channels."""
 
-    what: Literal["market", "event"]
+    kind: Literal["market", "event"]
     id: str
     event: EventId
     sport: str

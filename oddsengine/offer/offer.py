@@ -174,7 +174,7 @@ class Offer(Generic[M]):
             removal
             for removal in self._tombstones.since(seq)
             # What was added again is among the changes, whole.
-            if removal.id not in (self.markets if removal.what == "market" else self.events)
+            if removal.id not in (self.markets if removal.kind == "market" else self.events)
             and (
                 not kind
                 or (kind == "event" and key == removal.event)

@@ -44,7 +44,7 @@ class _EventOf(msgspec.Struct, array_like=True, gc=False):
 
 
 class _Head(msgspec.Struct, array_like=True, tag="m", gc=False):
-    """Of a market's record what is needed to hold it."""
+    """The part of a market's record that is decoded at once."""
 
     id: MarketId
     identity: _EventOf
@@ -58,8 +58,8 @@ class _Head(msgspec.Struct, array_like=True, tag="m", gc=False):
 _decode_head: Final = msgspec.msgpack.Decoder(_Head).decode
 
 
-class HeldMarket(msgspec.Struct, gc=False):
-    """A market of a replica, as it was received until somebody has asked for it.
+class LazyMarket(msgspec.Struct, gc=False):
+    """A market of a replica, encoded as it was received until somebody asks for its content.
 
     Attributes:
         id: the market.
@@ -128,17 +128,17 @@ class HeldMarket(msgspec.Struct, gc=False):
         return self.record.selections
 
 
-def hold(encoded: bytes, profiles: int) -> HeldMarket:
-    """Hold the encoded record of a market.
+def lazy_market(encoded: bytes, profiles: int) -> LazyMarket:
+    """Return a market whose encoded record is decoded once it is asked for.
 
     Raises:
         MsgspecError: if it is none.
     """
     head = _decode_head(encoded)
-    return HeldMarket(head.id, head.identity.event, head.at, profiles, encoded)
+    return LazyMarket(head.id, head.identity.event, head.at, profiles, encoded)
 
 
-def take_over_in_python(markets: dict[MarketId, HeldMarket], ids: list[MarketId], records: list[bytes], seq: int) -> bool:
+def take_over_in_python(markets: dict[MarketId, LazyMarket], ids: list[MarketId], records: list[bytes], seq: int) -> bool:
     """Note the records of markets at a position. Return whether any of them is new, which is not noted."""
     has_new = False
     for market, record in zip(ids, records, strict=True):
@@ -160,25 +160,25 @@ def check_prices(market: MarketRecord, profiles: int) -> None:
             raise ValueError(f"market {market.id} has prices of {len(selection.prices)} profiles, not of {profiles}")
 
 
-class ReplicaOffer(Offer[HeldMarket]):
+class ReplicaOffer(Offer[LazyMarket]):
     """A copy of an offer that another process publishes, or another role of this one."""
 
     #: how far the log of commands has been obeyed in it; 0 while that is not known
     commands = 0
 
-    def load(self, epoch: int, seq: int, records: Iterable[Record | HeldMarket]) -> None:
+    def load(self, epoch: int, seq: int, records: Iterable[Record | LazyMarket]) -> None:
         """Replace the whole state by a snapshot taken at a position.
 
         How far commands were obeyed in it is known with the next entry.
         """
-        markets: list[tuple[EventId, HeldMarket]] = []
+        markets: list[tuple[EventId, LazyMarket]] = []
         others: list[EventRecord | Tombstone | Meta] = []
         for record in records:
-            if isinstance(record, HeldMarket):
+            if isinstance(record, LazyMarket):
                 markets.append((record.event, record))
             elif isinstance(record, MarketRecord):
                 event = record.identity.event
-                markets.append((event, HeldMarket(record.id, event, record.at, 0, record)))
+                markets.append((event, LazyMarket(record.id, event, record.at, 0, record)))
             else:
                 others.append(record)
         self._load(epoch, seq, others, markets)
@@ -249,13 +249,13 @@ class ReplicaOffer(Offer[HeldMarket]):
             for index in range(start, end):
                 market = entry.markets[index]
                 if of_event is not None and market not in self.markets:
-                    held = HeldMarket(market, event, entry.seq, profiles, entry.records[index])
+                    held = LazyMarket(market, event, entry.seq, profiles, entry.records[index])
                     self.markets[market] = of_event.markets[market] = held
             start = end
 
     def _apply_removal(self, removal: Removal, seq: int) -> None:
         entry = self.events.get(removal.event)
-        if entry is not None and removal.what == "market":
+        if entry is not None and removal.kind == "market":
             market = entry.markets.get(MarketId(removal.id))
             if market is not None:
                 if market.at > seq:
@@ -279,7 +279,7 @@ class ReplicaOffer(Offer[HeldMarket]):
         self._replace(entry, record)
         self._index.touch(entry, max(entry.touched, seq))
 
-    def _replace(self, entry: EventEntry[HeldMarket], record: EventRecord) -> None:
+    def _replace(self, entry: EventEntry[LazyMarket], record: EventRecord) -> None:
         known = entry.record
         if record.description_at > known.description_at:
             self._redescribe(entry, record.description)

@@ -48,14 +48,14 @@ class Tombstones:
     def add(self, removal: Removal, seq: int) -> None:
         """Add a removal at a position, which is not before that of any other."""
         self._tombstones.append(Tombstone(removal, seq))
-        self._removed_at[removal.what, removal.id] = self.newest = seq
+        self._removed_at[removal.kind, removal.id] = self.newest = seq
 
     def drop_oldest(self) -> None:
         """Drop the oldest tombstones over the limit. Call it only once their batch is made, or the batch would lack them."""
         while len(self._tombstones) > self._limit:
             dropped = self._tombstones.popleft()
             self.oldest_diffable = dropped.at
-            key = (dropped.removal.what, dropped.removal.id)
+            key = (dropped.removal.kind, dropped.removal.id)
             if self._removed_at.get(key) == dropped.at:
                 del self._removed_at[key]
                 self._dropped.append(dropped)
@@ -63,7 +63,7 @@ class Tombstones:
     def take_dropped(self) -> list[Tombstone]:
         """Return the tombstones dropped since the last call, without those that a newer removal of the same id replaces."""
         dropped, self._dropped = self._dropped, []
-        return [each for each in dropped if (each.removal.what, each.removal.id) not in self._removed_at]
+        return [each for each in dropped if (each.removal.kind, each.removal.id) not in self._removed_at]
 
     def since(self, seq: int) -> Iterator[Removal]:
         """Yield the removals after a position, newest first."""

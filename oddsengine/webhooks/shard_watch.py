@@ -118,7 +118,7 @@ class ShardWatch:
             _log.error("stream entry unreadable for webhooks", error=str(error))
             return
         for removal in batch.removals:
-            if removal.what == "market":
+            if removal.kind == "market":
                 yield from self._forget(removal.id)
             else:
                 prefix = f"{removal.id}/"

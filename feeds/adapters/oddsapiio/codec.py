@@ -87,7 +87,7 @@ class OddsApiIoCodec(SnapshotSync):
         self._pending.clear()
 
     def reset(self) -> None:
-        """Ignore it: every connection fetches the state."""
+        """Reset nothing: every connection fetches the state."""
 
     def receive_data(self, data: bytes) -> list[CodecEvent]:
         """Process bytes of the stream; see `feeds.feed.Codec`."""

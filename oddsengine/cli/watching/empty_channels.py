@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 
 from oddsengine.cli.gateway_options import with_advice
-from oddsengine.client.errors import CommandRefused
+from oddsengine.client.errors import RequestRefused
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -49,7 +49,7 @@ async def nothing_in(client: OddsClient, channels: Collection[str]) -> str:
     try:
         async with asyncio.timeout(_TIMEOUT_S), client.api as api:
             known = _channels_of(await api.events())
-    except (OSError, ValueError, aiohttp.ClientError, CommandRefused):
+    except (OSError, ValueError, aiohttp.ClientError, RequestRefused):
         return with_advice(text, "unknown_channel")
     found = [near for each in channels for near in get_close_matches(each, known - set(channels), 1)]
     if found:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.state.replica import Replica
     from oddsengine.offer.change_index import EventEntry
-    from oddsengine.offer.replica_offer import HeldMarket
+    from oddsengine.offer.replica_offer import LazyMarket
 
 #: The actions that are about events themselves, under the ids of their feeds.
 _OF_PAIRS: Final = frozenset({"match", "unmatch"})
@@ -65,7 +65,7 @@ def _market(command: Command, replica: Replica) -> MarketRecord | None:
     return None if market is None or event is None else replica.offers[replica.shard_of(event)].market(market)
 
 
-def _entries(command: Command, replica: Replica) -> Iterable[EventEntry[HeldMarket]]:
+def _entries(command: Command, replica: Replica) -> Iterable[EventEntry[LazyMarket]]:
     """Return the events of a command's scope that are on offer."""
     scope = command.scope
     if scope.event_id is not None:

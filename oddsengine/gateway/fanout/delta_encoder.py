@@ -77,7 +77,7 @@ class DeltaEncoder:
                 _add(self._events, wanted, [*entry.channels, *(f"market:{market}" for market in entry.markets)], index)
         for index, removal in enumerate(changes.removals):
             channels = [f"event:{removal.event}", f"sport:{removal.sport}", f"competition:{removal.competition}"]
-            if removal.what == "market":
+            if removal.kind == "market":
                 channels.append(f"market:{removal.id}")
             _add(self._removals, wanted, channels, index)
 
@@ -239,7 +239,7 @@ class DeltaEncoder:
             events += [self._event(index, encoding) for index in self._events.get(channel.name, ())]
             for index in self._removals.get(channel.name, ()):
                 removal = self._changes.removals[index]
-                (markets if removal.what == "market" else events).append(encoders.removal(removal, encoding))
+                (markets if removal.kind == "market" else events).append(encoders.removal(removal, encoding))
         if not chunking.needs_chunks(events, markets, self._limits):
             return options.framing.wrap(encoders.delta(audience.head, stamp, events, markets, encoding), at)
         before = encode_at({shard: self._before[shard] for shard in channel.shards})

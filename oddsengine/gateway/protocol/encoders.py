@@ -140,7 +140,7 @@ def event_change(change: EventChange, encoding: Encoding = JSON) -> bytes:
 
 def removal(gone: Removal, encoding: Encoding = JSON) -> bytes:
     """Encode the removal of a market or an event."""
-    kind = MarketChanged if gone.what == "market" else EventChanged
+    kind = MarketChanged if gone.kind == "market" else EventChanged
     return encoding.value(kind(id=gone.id, removed=True))
 
 

@@ -9,7 +9,7 @@ from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.chunking import Content
 from oddsengine.gateway.state.replica import suspended_as_stale
 from oddsengine.offer.offer import BEGINNING, event_since, market_since
-from oddsengine.offer.replica_offer import HeldMarket, ReplicaOffer
+from oddsengine.offer.replica_offer import LazyMarket, ReplicaOffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ def encode_channel(replica: Replica, channel: Channel, options: DeliveryOptions,
             ]
         )
         for removal in changes.removals:
-            content[removal.what == "market"].append(encoders.removal(removal, options.encoding))
+            content[removal.kind == "market"].append(encoders.removal(removal, options.encoding))
     return content
 
 
@@ -86,7 +86,7 @@ class SnapshotEncoder:
         self._since = since
         #: epochs of the shards and which of them are stale-suspended: whatever was encoded before either changed is invalid
         self._basis: tuple[tuple[int, bool], ...] = ()
-        self._events: dict[EventEntry[HeldMarket], _Event] = {}
+        self._events: dict[EventEntry[LazyMarket], _Event] = {}
 
     def advance(self, clock: Callable[[], float], budget_s: float) -> bool:
         """Encode what is out of date until the budget is spent. Return whether everything is current."""
@@ -106,7 +106,7 @@ class SnapshotEncoder:
 
     def content(self) -> Content:
         """Assemble the content. Valid right after `advance` has returned True."""
-        events: dict[EventEntry[HeldMarket], _Event] = {}
+        events: dict[EventEntry[LazyMarket], _Event] = {}
         content = Content([], [])
         calm: list[bytes] = []
         for offer, seq, _ in self._sources():
@@ -120,7 +120,7 @@ class SnapshotEncoder:
         if self._since is not None:
             for offer, seq, _ in self._sources():
                 for removal in offer.removals_since(seq, self._channel.name):
-                    content[removal.what == "market"].append(encoders.removal(removal, self._options.encoding))
+                    content[removal.kind == "market"].append(encoders.removal(removal, self._options.encoding))
         self._events = events  # without the events that are gone
         return content
 
@@ -132,7 +132,7 @@ class SnapshotEncoder:
             elif not is_suspended:  # otherwise the client has seen all of it
                 yield _Source(self._replica.offers[shard], self._since[shard].seq, is_suspended)
 
-    def _encode(self, source: _Source, entry: EventEntry[HeldMarket], known: _Event | None) -> _Event:
+    def _encode(self, source: _Source, entry: EventEntry[LazyMarket], known: _Event | None) -> _Event:
         offer, seq, is_suspended = source
         options, place = self._options, offer.profile_index(self._options.profile)
         markets: dict[MarketId, _Market] = {}

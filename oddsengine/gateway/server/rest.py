@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.state.replica import Replica
     from oddsengine.offer.change_index import EventEntry
-    from oddsengine.offer.replica_offer import HeldMarket
+    from oddsengine.offer.replica_offer import LazyMarket
 
 _log = structlog.get_logger(__name__)
 
@@ -225,7 +225,7 @@ def includes_fair(request: web.Request, access: Access) -> bool:
     return True
 
 
-def _may_see(access: Access, entry: EventEntry[HeldMarket]) -> bool:
+def _may_see(access: Access, entry: EventEntry[LazyMarket]) -> bool:
     """Check whether any channel of an event is granted."""
     if "*" in access.channels:
         return True
@@ -253,5 +253,5 @@ def odds_format_of(request: web.Request) -> str:
     return odds_format
 
 
-def _whole(entry: EventEntry[HeldMarket]) -> EventChange:
+def _whole(entry: EventEntry[LazyMarket]) -> EventChange:
     return EventChange(entry.record.id, entry.record.description, entry.record.progress)

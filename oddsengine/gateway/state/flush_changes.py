@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from oddsengine.domain.ids import EventId
 from oddsengine.offer.entries.fragments import covers
 from oddsengine.offer.offer import event_since, market_since
-from oddsengine.offer.replica_offer import HeldMarket
+from oddsengine.offer.replica_offer import LazyMarket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -263,5 +263,5 @@ def _change(entry: Entry, index: int, offer: ReplicaOffer) -> MarketChange:
     market = entry.markets[index]
     held = offer.markets.get(market)
     if held is None or held.at != entry.seq:
-        held = HeldMarket(market, EventId(""), entry.seq, len(offer.profiles), entry.records[index])
+        held = LazyMarket(market, EventId(""), entry.seq, len(offer.profiles), entry.records[index])
     return market_since(held.record, entry.seq - 1)

@@ -65,7 +65,7 @@ class PriceHistory:
     def _process(self, entry: Entry, received_ms: int) -> None:
         known = self._versions
         for removal in entry.removals:
-            if removal.what == "market":
+            if removal.kind == "market":
                 known.pop(MarketId(removal.id), None)
         keep = keep_versions_in_python if speedups.gateway_loops is None else speedups.gateway_loops.keep_versions
         keep(known, entry.markets, entry.records, entry.ts_ms, received_ms, received_ms - self._keep_ms)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oddsengine.offer.change_index import EventEntry
-    from oddsengine.offer.replica_offer import HeldMarket
+    from oddsengine.offer.replica_offer import LazyMarket
 
 #: Reason of a market that is suspended because its shard has been stale for too long.
 STALE: Final = "stale"
@@ -203,7 +203,7 @@ class Replica:
             return None
         return min((self.stale_since[shard] for shard in channel.shards if shard in self.stale_since), default=None)
 
-    def events(self) -> Iterator[EventEntry[HeldMarket]]:
+    def events(self) -> Iterator[EventEntry[LazyMarket]]:
         """Yield every event on offer."""
         for offer in self.offers:
             yield from offer.events.values()

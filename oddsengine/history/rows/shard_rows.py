@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
     from oddsengine.history.rows.cutting import CutEntry
     from oddsengine.offer.entries.entry import Entry
-    from oddsengine.offer.replica_offer import HeldMarket
+    from oddsengine.offer.replica_offer import LazyMarket
     from oddsengine.streams.chain.entries import TailEntry
     from oddsengine.streams.chain.links import Link
     from oddsengine.streams.positions import Position
@@ -128,14 +128,14 @@ class ShardRows:
             reason: why they are missing.
         """
         after = self.position
-        said = cut_or_keep(first.batch).entry
-        at_ms = clamp_time(said, after.at_ms)
+        decoded = cut_or_keep(first.batch).entry
+        at_ms = clamp_time(decoded, after.at_ms)
         body = GapBody(after.epoch, after.seq, *first.position, first.digest, digest_of(b"", first.batch), reason)
         self._add(RecordKind.GAP, self.shard, _encode(body))
         limits = (after.epoch, after.seq, after.at_ms, *first.position, at_ms, first.digest)
         self._gap = GapRow(self.shard, *limits, None, self.position.number, reason)
         self._gaps.append(self._gap)
-        self._loaded = None if reason == INCOMPLETE else _begun_with(first, said)
+        self._loaded = None if reason == INCOMPLETE else _begun_with(first, decoded)
 
     def continue_gap(self, gap: GapRow) -> None:
         """Continue a gap that an earlier process has begun. Call `use` next."""
@@ -152,14 +152,14 @@ class ShardRows:
     def add(self, entry: TailEntry) -> None:
         """Add the entry that follows the last one, or that is the first after a gap."""
         parts = cut_or_keep(entry.batch)
-        said = parts.entry
-        at_ms = clamp_time(said, self.position.at_ms)
+        decoded = parts.entry
+        at_ms = clamp_time(decoded, self.position.at_ms)
         self._open_day(at_ms)
         self._add_entry(entry, parts, at_ms)
         if self._gap is not None:
             if self._loaded is not None and self._loaded.top.position == entry.position:
                 self._load(self._loaded)
-        elif said is None or not self._apply(said, entry.position):
+        elif decoded is None or not self._apply(decoded, entry.position):
             self.begin_gap(entry, INCOMPLETE)
 
     def _apply(self, entry: Entry, position: Position) -> bool:
@@ -169,13 +169,13 @@ class ShardRows:
         moved = position.seq == 0 and entry.profiles != self.offer.profiles
         if position.seq == 0:
             self.offer.open_epoch(position.epoch, entry.profiles)
-        of_events = [self._markets_of(removal.id) for removal in entry.removals if removal.what == "event"]
+        of_events = [self._markets_of(removal.id) for removal in entry.removals if removal.kind == "event"]
         try:
             self.offer.apply(entry)
         except (*DECODING_ERRORS, LookupError, ValueError):
             return False
         for removal in entry.removals:
-            self._leave(RecordKind.MARKET_LEFT if removal.what == "market" else RecordKind.EVENT_LEFT, removal.id)
+            self._leave(RecordKind.MARKET_LEFT if removal.kind == "market" else RecordKind.EVENT_LEFT, removal.id)
         named = {removal.id for removal in entry.removals}
         for gone in chain.from_iterable(of_events):
             if gone not in named:
@@ -253,7 +253,7 @@ class ShardRows:
         self._keys.pop(name, None)
         self._changes_since.pop(name, None)  # type: ignore[call-overload]
 
-    def _add_market(self, market: HeldMarket) -> None:
+    def _add_market(self, market: LazyMarket) -> None:
         held = market.held
         self._add_record(RecordKind.MARKET, market.id, held if isinstance(held, bytes) else _encode(held))
         self._changes_since[market.id] = 0
@@ -275,14 +275,14 @@ class ShardRows:
         self.position = self.position._replace(number=number + 1, record_digest=digest)
 
 
-def _begun_with(first: TailEntry, said: Entry | None) -> LoadedShard | None:
+def _begun_with(first: TailEntry, decoded: Entry | None) -> LoadedShard | None:
     """Return the whole state after the first entry of an epoch that was begun with nothing, as where Redis was emptied."""
-    if said is None or first.position.seq or first.follows != NO_LINK or not said.profiles:
+    if decoded is None or first.position.seq or first.follows != NO_LINK or not decoded.profiles:
         return None
     offer = ReplicaOffer(())
-    offer.open_epoch(first.position.epoch, said.profiles)
+    offer.open_epoch(first.position.epoch, decoded.profiles)
     try:
-        offer.apply(said)
+        offer.apply(decoded)
     except (*DECODING_ERRORS, LookupError, ValueError):
         return None
     return LoadedShard(first, list(offer.records()))

@@ -113,14 +113,14 @@ def opening_of(offer: OwnedOffer, unpublished: Sequence[Batch], ts_ms: int) -> E
         key=lambda record: (not _is_urgent(record), record.identity.event, record.id),
     )
     events = {change.id: None for batch in unpublished for change in batch.events}
-    removals = {(removal.what, removal.id): removal for batch in unpublished for removal in batch.removals}
+    removals = {(removal.kind, removal.id): removal for batch in unpublished for removal in batch.removals}
     return Entry(
         0,
         ts_ms,
         offer.commands,
         sum(map(_is_urgent, records)),
         [offer.events[event].record for event in events if event in offer.events],
-        [gone for gone in removals.values() if gone.id not in (offer.markets if gone.what == "market" else offer.events)],
+        [gone for gone in removals.values() if gone.id not in (offer.markets if gone.kind == "market" else offer.events)],
         [record.id for record in records],
         _runs(records),
         [_encode(record) for record in records],

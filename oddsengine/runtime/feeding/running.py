@@ -59,7 +59,7 @@ def _always() -> bool:
 
 
 def _ignore(_step_ms: int) -> None:
-    """Ignore it: a feeder compares no time with the world."""
+    """Ignore a step of the clock: a feeder compares no time with the world."""
 
 
 class OtherEngines:

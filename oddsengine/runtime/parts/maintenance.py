@@ -65,7 +65,7 @@ def certificate_renewal(front: Front, settings: Settings, timing: Timing) -> lis
 
 
 def _ignore(_step_ms: int) -> None:
-    """Ignore it: a gateway never compares its clock with a provider's."""
+    """Ignore a step of the clock: a gateway never compares its clock with a provider's."""
 
 
 async def _sweep(hub: Hub, delay: LoopDelay) -> None:

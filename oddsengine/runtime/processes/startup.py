@@ -133,7 +133,7 @@ class Startup:
             self.stopping.set()
             self._on_stop(0.0)
 
-    def stop_or_hurry(self) -> None:
+    def stop_or_skip_pause(self) -> None:
         """Ask the process to stop; if it was asked before, to do so without a pause."""
         if self.stopping.is_set():
             self.pause_skipped.set()

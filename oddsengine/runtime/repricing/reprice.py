@@ -92,7 +92,7 @@ class _ReplayedOffer:
         for at_ms, _, offer, batch in self._priced.batches(wait):
             profiles = offer.profiles
             for removal in batch.removals:
-                gone = [removal.id] if removal.what == "market" else list(self._markets.pop(removal.event, ()))
+                gone = [removal.id] if removal.kind == "market" else list(self._markets.pop(removal.event, ()))
                 for market in gone:
                     yield Observation(at_ms, market, None, profiles)  # type: ignore[arg-type]
             for change in batch.markets:

@@ -59,7 +59,7 @@ class ConnectLimit:
 
 
 class Connectivity:
-    """How well this process reaches one server, whatever client of it has found it out."""
+    """The attempts of all clients of this process to connect to one server, and the limit that follows from them."""
 
     def __init__(self) -> None:
         self.limit = ConnectLimit()

@@ -14,7 +14,7 @@ import structlog
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.domain.changes import EventRecord, MarketRecord, Meta, Record, Tombstone
 from oddsengine.offer.entries.entry import Entry, decode_entry
-from oddsengine.offer.replica_offer import HeldMarket, ReplicaOffer, hold
+from oddsengine.offer.replica_offer import LazyMarket, ReplicaOffer, lazy_market
 from oddsengine.streams.keys import BATCH_FIELD, WHOLE_FIELD
 from oddsengine.streams.lua import load_script
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
@@ -40,14 +40,14 @@ def record_key(record: Record) -> str:
     if isinstance(record, EventRecord):
         return f"e:{record.id}"
     if isinstance(record, Tombstone):
-        return f"t:{record.removal.what[0]}:{record.removal.id}"
+        return f"t:{record.removal.kind[0]}:{record.removal.id}"
     return "meta"
 
 
 def obsolete_keys(update: SnapshotUpdate) -> list[str]:
     """Return the fields that an update deletes."""
     return [
-        *(f"{removal.what[0]}:{removal.id}" for removal in update.removed),
+        *(f"{removal.kind[0]}:{removal.id}" for removal in update.removed),
         *(record_key(tombstone) for tombstone in update.dropped),
     ]
 
@@ -99,7 +99,7 @@ class Stored(NamedTuple):
     """
 
     head: Head
-    records: list[Record | HeldMarket]
+    records: list[Record | LazyMarket]
     unusable: int
     entries: list[Entry]
     is_whole: bool
@@ -133,9 +133,9 @@ async def read_stored(redis: Redis, keys: ShardKeys, head: Head) -> Stored | Non
     return Stored(head, records, unusable, entries, is_whole)
 
 
-async def scan_snapshot(redis: Redis, snapshot: str) -> tuple[list[Record | HeldMarket], int]:
+async def scan_snapshot(redis: Redis, snapshot: str) -> tuple[list[Record | LazyMarket], int]:
     """Return the records of a snapshot hash that can be used, those of markets undecoded, and the number of the others."""
-    others: list[Record | HeldMarket] = []
+    others: list[Record | LazyMarket] = []
     markets: list[tuple[bytes, bytes]] = []
     unusable: list[tuple[bytes, str]] = []
     async for field, value in redis.hscan_iter(snapshot, count=_SCAN_COUNT):
@@ -149,10 +149,10 @@ async def scan_snapshot(redis: Redis, snapshot: str) -> tuple[list[Record | Held
         except DECODING_ERRORS as error:
             unusable.append((field, str(error)))
     profiles = next((len(record.profiles) for record in others if isinstance(record, Meta)), 0)
-    held: list[Record | HeldMarket] = []
+    held: list[Record | LazyMarket] = []
     for field, value in markets:
         try:
-            held.append(hold(value, profiles))
+            held.append(lazy_market(value, profiles))
         except DECODING_ERRORS as error:
             unusable.append((field, str(error)))
     if unusable:

@@ -40,7 +40,7 @@ class Kept:
         self.bodies += [json.loads(message.body) for message in messages]
 
     async def close(self) -> None:
-        """Do nothing."""
+        """Close nothing."""
 
     async def connect(self) -> Kept:
         return self

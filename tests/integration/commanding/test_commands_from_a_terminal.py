@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from oddsengine.cli.app import app
 from oddsengine.client.commands import CommandClient
-from oddsengine.client.errors import CommandRefused
+from oddsengine.client.errors import RequestRefused
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.service import RunningService, running_service
 
@@ -100,7 +100,7 @@ async def test_what_is_wrong_is_one_line(refusing: RunningService, arguments: tu
 
 async def test_the_client_raises_what_the_gateway_refuses(service: RunningService) -> None:
     async with CommandClient(service.base) as client:
-        with pytest.raises(CommandRefused) as refused:
+        with pytest.raises(RequestRefused) as refused:
             await client.make("limit", "event:e1", values=-1)
         assert (400, "bad_request") == (refused.value.status, refused.value.code)
         made = await client.suspend("event:e1", types=["total"])

@@ -245,7 +245,7 @@ async def test_tombstones_reach_a_follower_that_starts_later(redis_server: Embed
     await owner.flush()
     await until(lambda: reader.offer.seq == owner.offer.seq)
     removals = reader.offer.changes_since(position).removals
-    assert {("market", "e1/match_odds"), ("event", "e1")} == {(removal.what, removal.id) for removal in removals}
+    assert {("market", "e1/match_odds"), ("event", "e1")} == {(removal.kind, removal.id) for removal in removals}
     async with following(redis_server) as late:
         await until(lambda: late.offer.seq == owner.offer.seq)
         assert set(removals) == set(late.offer.changes_since(position).removals)

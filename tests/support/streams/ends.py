@@ -90,7 +90,7 @@ class Reader:
             self.heard.append(f"changed {','.join(sorted(touched))}")
 
     def epoch_opened(self, _shard: int, _age_s: float) -> None:
-        """Ignore it."""
+        """Ignore a new epoch."""
 
     def went_stale(self, _shard: int) -> None:
         self.heard.append("stale")

@@ -73,7 +73,7 @@ class ShardWatch:
         self._check(shard)
 
     def epoch_opened(self, _shard: int, _age_s: float) -> None:
-        """Ignore it."""
+        """Ignore a new epoch."""
 
     def went_stale(self, shard: int) -> None:
         """Note a silence."""
@@ -81,7 +81,7 @@ class ShardWatch:
             self.violations.append(f"shard {shard} went stale")
 
     def went_live(self, _shard: int) -> None:
-        """Ignore it."""
+        """Ignore the end of a silence."""
 
     def _check(self, shard: int) -> None:
         offer = self.offers[shard]

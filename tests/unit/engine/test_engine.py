@@ -73,7 +73,7 @@ class AgesPublisher:
         self.said: list[tuple[int, int]] = []
 
     async def load(self) -> None:
-        """Do nothing."""
+        """Load nothing."""
 
     async def claim(self, now_ms: int, unpublished: Sequence[Batch] = (), age_ms: int = 0) -> None:
         self.said.append((now_ms, age_ms))

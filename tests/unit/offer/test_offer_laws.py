@@ -58,7 +58,7 @@ class ClientState:
 
     def apply(self, changes: Changes) -> ClientState:
         for removal in changes.removals:
-            if removal.what == "market":
+            if removal.kind == "market":
                 self.markets.pop(removal.id, None)
                 if self.scope.startswith("market:"):
                     self.events.clear()  # it was sent only with the market
@@ -310,7 +310,7 @@ def test_a_snapshot_update_names_what_it_makes_obsolete() -> None:
         assert batch is not None
         updates.append(offer.snapshot_update(batch))
     first, second = updates
-    assert {("market", "e1/match_odds"), ("event", "e1")} == {(removal.what, removal.id) for removal in first.removed}
+    assert {("market", "e1/match_odds"), ("event", "e1")} == {(removal.kind, removal.id) for removal in first.removed}
     assert [] == first.dropped
     assert {"e1/match_odds", "e1"} == {tombstone.removal.id for tombstone in second.dropped}
     assert [3] == [record.oldest_diffable for record in second.written if isinstance(record, Meta)]

@@ -13,12 +13,12 @@ async def test_a_second_signal_ends_the_pause() -> None:
     await startup.linger(60.0)
     assert [] == armed, "nobody has asked it to stop"
 
-    startup.stop_or_hurry()
+    startup.stop_or_skip_pause()
     startup.stop()
     pausing = asyncio.create_task(startup.linger(60.0))
     await asyncio.sleep(0)
     assert not pausing.done()
-    startup.stop_or_hurry()
+    startup.stop_or_skip_pause()
     await pausing
     assert [0.0, 60.0, 0.0] == armed, "the process may take its time to stop once the pause is over"
     await startup.linger(60.0)

@@ -27,7 +27,7 @@ _SWITCHING: Final = f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: {_WEBSOCKET}\
 
 
 class Switched(web.StreamResponse):
-    """What the handler of a handshake returns to aiohttp once the connection is handed over: the answer is written."""
+    """The response that aiohttp gets once the connection is handed over. The answer to the handshake is written by then."""
 
     def __init__(self) -> None:
         super().__init__(status=101)

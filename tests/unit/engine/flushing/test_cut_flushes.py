@@ -234,10 +234,10 @@ class MemoryPublisher:
         self.writes = 0
 
     async def load(self) -> None:
-        """Do nothing."""
+        """Load nothing."""
 
     async def claim(self, now_ms: int, unpublished: Sequence[Batch] = (), age_ms: int = 0) -> None:
-        """Do nothing."""
+        """Claim nothing."""
 
     async def publish(self, publication: Publication) -> None:
         self.writes += 1

@@ -28,7 +28,7 @@ from oddsengine.gateway.state.price_history import keep_versions_in_python
 from oddsengine.gateway.state.replica import Channel, Replica
 from oddsengine.offer.change_index import EventEntry, touch_in_python
 from oddsengine.offer.entries.fragments import covers_in_python
-from oddsengine.offer.replica_offer import HeldMarket, take_over_in_python
+from oddsengine.offer.replica_offer import LazyMarket, take_over_in_python
 from oddsengine.streams.positions import Position
 from tests.support.hub_harness import Wire
 from tests.support.laws.speedups import BUILT, speedups_used
@@ -183,7 +183,7 @@ def test_a_replica_takes_over_the_same_records(changed: list[str], known: dict[s
     records = [b"%d" % number for number in range(len(changed))]
     results = []
     for take_over in (take_over_in_python, BUILT.take_over):
-        markets = {MarketId(key): HeldMarket(MarketId(key), EventId("e1"), at, 1, b"") for key, at in known.items()}
+        markets = {MarketId(key): LazyMarket(MarketId(key), EventId("e1"), at, 1, b"") for key, at in known.items()}
         results.append((take_over(markets, [MarketId(key) for key in changed], records, seq), markets))
     assert results[0] == results[1]
 
@@ -266,7 +266,7 @@ def test_nothing_is_kept_of_what_was_sent() -> None:
     joined = [(channel, options, number) for channel in CHANNELS for options in OPTIONS for number in range(3)]
     fanout = Fanout([("e1", 4), ("e2", 1), ("e1", 1), ("é3", 2)], joined, [b"{}", b"x" * 300])
     versions: dict[Any, Any] = {}
-    markets = {key: HeldMarket(MarketId(key), EventId("e1"), 0, 1, b"") for key in "abc"}
+    markets = {key: LazyMarket(MarketId(key), EventId("e1"), 0, 1, b"") for key in "abc"}
 
     def work(first: int) -> None:
         for number in range(first, first + 60):

@@ -125,7 +125,7 @@ def test_a_removal_cancels_earlier_changes_and_an_event_that_returns_the_removal
     published.publishes(e1=2100)
     published.removes("e1")
     changes = published.changes
-    assert ([], ["market", "event"]) == (changes.markets, sorted([removal.what for removal in changes.removals], reverse=True))
+    assert ([], ["market", "event"]) == (changes.markets, sorted([removal.kind for removal in changes.removals], reverse=True))
     published.publishes(e1=2200)
     changes = published.changes
     assert (["e1"], []) == (events_of(changes), changes.removals)

@@ -25,7 +25,7 @@ class Process:
         self.finished: set[str] = set()
 
     def beat(self, now_s: float) -> None:
-        """Do what is due until nothing is left to do at this time."""
+        """Observe, decide and write until nothing more is due at this time."""
         for _ in range(6):
             value = self.state.value(now_s, self.rank, is_leaving=self.is_leaving)
             self.state.observe(now_s, now_s, value, self.table.write(self.state.me, value, self.operations))
