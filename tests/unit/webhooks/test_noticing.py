@@ -30,11 +30,11 @@ def a_status(state: str) -> list[dict[str, Any]]:
 def test_a_feed_is_down_once_it_was_so_for_a_moment_and_up_at_once() -> None:
     floor = FloorWatch({}, 0)
     assert [None] == types(floor.check_feeds(a_status("live"), 0))
-    assert [] == types(floor.check_feeds(a_status("backoff"), 5000))
+    assert [] == types(floor.check_feeds(a_status("down"), 5000))
     assert [] == types(floor.check_feeds(a_status("live"), 5500)), "it was back soon"
-    assert [] == types(floor.check_feeds(a_status("backoff"), 6000))
-    assert ["feed.down"] == types(floor.check_feeds(a_status("backoff"), 7000))
-    assert [] == types(floor.check_feeds(a_status("backoff"), 9000)), "told once"
+    assert [] == types(floor.check_feeds(a_status("down"), 6000))
+    assert ["feed.down"] == types(floor.check_feeds(a_status("down"), 7000))
+    assert [] == types(floor.check_feeds(a_status("down"), 9000)), "told once"
     assert ["feed.up"] == types(floor.check_feeds(a_status("live"), 9500))
 
 
