@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from feeds.feed import Rejected
-from feeds.toolkit.numbers import read_quotes
+from feeds.toolkit.odds_and_lines import read_quotes
 from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from feeds.toolkit.numbers import to_amount
+from feeds.toolkit.odds_and_lines import to_amount
 from oddsengine.domain.feed_updates import MarketDefinition, SelectionDefinition
 from oddsengine.domain.ids import EventId, SelectionKey, line_text, market_id
 from oddsengine.domain.taxonomy import MarketStatus

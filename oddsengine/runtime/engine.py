@@ -27,7 +27,7 @@ from oddsengine.runtime.timing import DEFAULT_TIMING
 from oddsengine.streams.connection import keep_on_primary, open_client
 from oddsengine.streams.floor.board import FloorBoard
 from oddsengine.streams.floor.reporter import FloorReporter
-from oddsengine.streams.identity import Installation
+from oddsengine.streams.installation import Installation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -54,7 +54,7 @@ from oddsengine.streams.connection import keep_on_primary, open_client
 from oddsengine.streams.floor.board import FloorBoard
 from oddsengine.streams.floor.questions import Asker
 from oddsengine.streams.follower import Follower
-from oddsengine.streams.identity import Installation
+from oddsengine.streams.installation import Installation
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.results import Results
 
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from oddsengine.gateway.console.engine_answers import EngineView
-    from oddsengine.runtime.asking.sources import HistorySource
+    from oddsengine.runtime.past.sources import HistorySource
     from oddsengine.runtime.reload import ReloadedPart
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.telemetry.metrics import Source

@@ -13,7 +13,7 @@ import structlog
 from oddsengine import __version__
 from oddsengine.common.reporting.outages import Outage
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
-from oddsengine.webhooks.delivery import DeliveryQueue
+from oddsengine.webhooks.delivery_queue import DeliveryQueue
 from oddsengine.webhooks.settings import WebhookSettings
 from oddsengine.webhooks.signing import sign
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from oddsengine.streams.leases.keeper import Lease
-    from oddsengine.webhooks.delivery import PendingEvent
+    from oddsengine.webhooks.delivery_queue import PendingEvent
     from oddsengine.webhooks.events import OutboxEvent
     from oddsengine.webhooks.outbox import Outbox
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from feeds.adapters.oddsapiio.messages import Slug
-from feeds.toolkit.numbers import to_handicap, to_total_line
+from feeds.toolkit.odds_and_lines import to_handicap, to_total_line
 from feeds.toolkit.standard_markets import (
     Phase,
     asian_handicap,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from feeds.adapters.oddsapiio.messages import EventDetails, Market, Price
-    from feeds.toolkit.numbers import Prices
+    from feeds.toolkit.odds_and_lines import Prices
     from feeds.toolkit.standard_markets import Side
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId

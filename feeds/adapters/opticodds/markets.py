@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from feeds.adapters.opticodds.bets import Bet, bet_of
-from feeds.toolkit.numbers import problem_of_odds, to_handicap, to_total_line
+from feeds.toolkit.odds_and_lines import problem_of_odds, to_handicap, to_total_line
 from feeds.toolkit.standard_markets import (
     Phase,
     asian_handicap,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from feeds.adapters.opticodds.messages import Entry, Fixture
-    from feeds.toolkit.numbers import Prices
+    from feeds.toolkit.odds_and_lines import Prices
     from feeds.toolkit.standard_markets import Side
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId

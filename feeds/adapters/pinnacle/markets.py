@@ -8,7 +8,7 @@ import msgspec
 
 from feeds.adapters.pinnacle.messages import TeamTotals, Total
 from feeds.adapters.pinnacle.periods import TO_QUALIFY
-from feeds.toolkit.numbers import to_handicap, to_line, to_total_line
+from feeds.toolkit.odds_and_lines import to_handicap, to_line, to_total_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, side_total, to_qualify, total, with_limit
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from feeds.adapters.pinnacle.messages import Number, Period
-    from feeds.toolkit.numbers import Prices
+    from feeds.toolkit.odds_and_lines import Prices
     from feeds.toolkit.standard_markets import Side
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from feeds.toolkit.numbers import to_handicap, to_total_line
+from feeds.toolkit.odds_and_lines import to_handicap, to_total_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit
@@ -12,7 +12,7 @@ from oddsengine.domain.events import Competition, Event
 
 if TYPE_CHECKING:
     from feeds.adapters.theoddsapi.messages import Market, OddsEvent, Outcome
-    from feeds.toolkit.numbers import Prices
+    from feeds.toolkit.odds_and_lines import Prices
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId
 

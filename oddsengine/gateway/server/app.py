@@ -13,7 +13,6 @@ from oddsengine.common.http import UNKNOWN_ROUTE, answer_errors, error, healthz,
 from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.gateway.access.cors import Cors
 from oddsengine.gateway.access.grants import Role
-from oddsengine.gateway.answering.conditional import conditional
 from oddsengine.gateway.commands.account_api import AccountApi
 from oddsengine.gateway.dialects.centrifuge.dialect import CentrifugeDialect
 from oddsengine.gateway.dialects.dialect import SessionAccess
@@ -22,6 +21,7 @@ from oddsengine.gateway.documents.asyncapi import asyncapi
 from oddsengine.gateway.documents.openapi import openapi
 from oddsengine.gateway.documents.pages import CONTENT_SECURITY_POLICY, http_page, streams_page
 from oddsengine.gateway.documents.swagger_files import swagger_routes
+from oddsengine.gateway.http.conditional import conditional
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.server.connections import Connections
 from oddsengine.gateway.server.event_stream_endpoint import EventStreamEndpoint

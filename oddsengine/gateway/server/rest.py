@@ -16,8 +16,8 @@ from oddsengine.domain.changes import EventChange
 from oddsengine.domain.formats import FORMATS
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.gateway.access.grants import Access, Role
-from oddsengine.gateway.answering.whole_channels import answer_channels, named_channels
 from oddsengine.gateway.console.engine_answers import NoAnswer
+from oddsengine.gateway.http.whole_channels import answer_channels, named_channels
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.delivery import DeliveryOptions

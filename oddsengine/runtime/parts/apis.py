@@ -9,10 +9,10 @@ from oddsengine.gateway.commands.api import CommandsApi
 from oddsengine.gateway.console.sign_in import SignInApi
 from oddsengine.gateway.quotes.api import QuotesApi
 from oddsengine.gateway.quotes.keys import QuoteKeys
-from oddsengine.runtime.asking.api import HistoryApi
-from oddsengine.runtime.asking.sources import HistorySource
 from oddsengine.runtime.parts.access import commands_part, sign_in_part
 from oddsengine.runtime.parts.quotes import quotes_part
+from oddsengine.runtime.past.api import HistoryApi
+from oddsengine.runtime.past.sources import HistorySource
 
 if TYPE_CHECKING:
     from oddsengine.gateway.access.admission import Admission

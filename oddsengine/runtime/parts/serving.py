@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.server.connections import Connections
     from oddsengine.gateway.server.listener import Acceptor
     from oddsengine.gateway.server.timeouts import HandshakeTimeouts
-    from oddsengine.runtime.asking.api import HistoryApi
+    from oddsengine.runtime.past.api import HistoryApi
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.telemetry.http_observer import HttpObserver
 

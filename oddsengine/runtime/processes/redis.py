@@ -13,7 +13,7 @@ from oddsengine.runtime.processes.startup import Step
 from oddsengine.streams.connection import DENIED, UNAVAILABLE, cause_of, mismatch_of, open_client, text_of
 from oddsengine.streams.embedded import EmbeddedRedis
 from oddsengine.streams.errors import UnsuitableRedis
-from oddsengine.streams.identity import identify
+from oddsengine.streams.installation import identify
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.snapshots.stored import read_top
 

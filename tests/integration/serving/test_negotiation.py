@@ -12,7 +12,7 @@ import pytest_asyncio
 from aiohttp import hdrs
 
 from oddsengine.domain.feed_updates import MarketUpdate
-from oddsengine.gateway.answering.conditional import accepts_gzip
+from oddsengine.gateway.http.conditional import accepts_gzip
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.programs.curl import curl, needs_curl
 from tests.support.service import RunningService, running_service

@@ -11,7 +11,7 @@ import pytest
 from oddsengine.domain.ids import EventId
 from oddsengine.domain.results import WON
 from oddsengine.streams.connection import open_client
-from oddsengine.streams.identity import identify
+from oddsengine.streams.installation import identify
 from oddsengine.streams.results import Results
 from tests.support.builders import an_event, an_offer_of
 from tests.support.redis.servers import RedisServer

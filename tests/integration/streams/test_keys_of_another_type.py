@@ -21,7 +21,7 @@ from oddsengine.streams.floor.board import FloorBoard
 from oddsengine.streams.floor.questions import Asker, NotAnswered, Questions
 from oddsengine.streams.identities.log import IdentityLog
 from oddsengine.streams.identities.progress import Write
-from oddsengine.streams.identity import Installation
+from oddsengine.streams.installation import Installation
 from oddsengine.streams.leases.table import LeaseTable
 from oddsengine.streams.notes.log import Note, NoteLog
 from oddsengine.streams.positions import ORIGIN, Position

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oddsengine.webhooks.delivery import WINDOW, DeliveryQueue, PendingEvent, backoff_ms
+from oddsengine.webhooks.delivery_queue import WINDOW, DeliveryQueue, PendingEvent, backoff_ms
 from oddsengine.webhooks.events import OutboxEvent
 
 RETRY_FOR_MS = 60_000

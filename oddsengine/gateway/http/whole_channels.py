@@ -9,7 +9,7 @@ from aiohttp import ETag, web
 
 from oddsengine.common.excerpts import echoed
 from oddsengine.common.http import RequestRejected, error, json_answer
-from oddsengine.gateway.answering.conditional import in_time, tag_of
+from oddsengine.gateway.http.conditional import in_time, tag_of
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.server_messages import ChannelRefused

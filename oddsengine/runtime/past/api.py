@@ -26,8 +26,8 @@ from oddsengine.history.questions.explanations import ExplanationQuestions
 from oddsengine.history.questions.markets import MarketQuestions
 from oddsengine.history.questions.pool import HistoryPool
 from oddsengine.history.questions.sightings import Absence
-from oddsengine.runtime.asking.market_answers import absence_text, changes_answer, explanation_answer, market_answer
-from oddsengine.runtime.asking.parameters import author_of, cursor_of, limit_of, profile_of, rejected, time_of
+from oddsengine.runtime.past.market_answers import absence_text, changes_answer, explanation_answer, market_answer
+from oddsengine.runtime.past.parameters import author_of, cursor_of, limit_of, profile_of, rejected, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.history.questions.commands import Step
-    from oddsengine.runtime.asking.sources import HistorySource
+    from oddsengine.runtime.past.sources import HistorySource
     from oddsengine.runtime.settings import Settings
 
 _LIMIT: Final = 100

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from oddsengine.cli.check import problems_of
 from oddsengine.runtime.settings import parse_settings
 from oddsengine.streams.errors import UnsuitableRedis
-from oddsengine.streams.identity import Installation, identify
+from oddsengine.streams.installation import Installation, identify
 from oddsengine.streams.keys import installation_key
 from tests.support.redis.servers import RedisServer
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.toolkit.numbers import decimal_odds, read_quotes, to_line, to_total_line
+from feeds.toolkit.odds_and_lines import decimal_odds, read_quotes, to_line, to_total_line
 
 
 @pytest.mark.parametrize(
