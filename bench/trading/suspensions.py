@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +25,7 @@ from oddsengine.gateway.commands.settings import CommandSettings
 from oddsengine.pricing.profiles.profile import Profile
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.credentials import SECRET, a_token, write_key
-from tests.support.service import quick_settings, running_service
+from tests.support.service import quick_settings, running_service, shared_redis
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -155,7 +155,7 @@ async def _measure(folder: Path) -> dict[str, tuple[float, float]]:
 def run() -> list[Row]:
     """Compare suspensions by a person at each level with a provider's of as many markets."""
     report_progress("suspensions by a person and by a provider")
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, closing(shared_redis):
         found = asyncio.run(_measure(Path(folder)))
     rows = []
     for level, (provider_ms, person_ms) in found.items():
