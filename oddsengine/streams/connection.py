@@ -139,7 +139,7 @@ async def reconnect(redis: Redis) -> None:
         await redis.reconnect()
         return
     pool: Any = redis.connection_pool
-    await pool.disconnect(inuse_connections=False)
+    await pool.close_idle()
     await pool.update_active_connections_for_reconnect()
 
 

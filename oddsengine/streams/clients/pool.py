@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import defaultdict, deque
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from redis.asyncio import BlockingConnectionPool
@@ -144,7 +145,12 @@ class RecoveringPool(BlockingConnectionPool):
         await super().release(connection)
         if has_failed:
             self._proven_s.pop(connection, None)
-            available: list[AbstractConnection] = list(self._available_connections)
-            for idle in available:
-                if idle.is_connected and self._proven_s.get(idle, 0.0) <= taken_s:
-                    await idle.disconnect()
+            await self.close_idle(taken_s)
+
+    async def close_idle(self, unproven_since_s: float = inf) -> None:
+        """Close the connections that are idle and were not used successfully after a time, by default all that are idle."""
+        available: list[AbstractConnection] = self._available_connections
+        for idle in available:
+            if idle.is_connected and self._proven_s.get(idle, 0.0) <= unproven_since_s:
+                # Without a pause, in which it or another one of them would be taken for a command.
+                await idle.disconnect(nowait=True)

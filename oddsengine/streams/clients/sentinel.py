@@ -129,7 +129,7 @@ class SentinelClient(RepairingClient):
         """
         await self._pool.update_active_connections_for_reconnect()
         with suppress(RedisError, OSError):
-            await self._pool.disconnect(inuse_connections=False)
+            await self._pool.close_idle()
 
     @property
     def _pool(self) -> Any:

@@ -8,6 +8,8 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from structlog.testing import capture_logs
 
 from oddsengine.offer.offer import BEGINNING
@@ -38,6 +40,18 @@ async def replicate(replica: Redis, primary: Redis) -> None:
     async with asyncio.timeout(20):
         while (await replica.info("replication"))["master_link_status"] != "up":
             await asyncio.sleep(0.05)
+
+
+async def test_a_connection_that_fails_ends_none_that_another_command_has_taken(redis: Redis) -> None:
+    """Those that are idle then are closed, since they may be dead too: before they can be taken."""
+    pool: Any = redis.connection_pool
+    for connection in [await pool.get_connection() for _ in range(4)]:
+        connection.retry = Retry(NoBackoff(), 0)
+        await pool.release(connection)
+    failing = await pool.get_connection()
+    await failing.disconnect()
+    released, *answers = await asyncio.gather(pool.release(failing), *(redis.ping() for _ in range(4)))
+    assert (None, [True] * 4) == (released, answers)
 
 
 async def test_a_demoted_primary_is_left_at_once(redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path) -> None:

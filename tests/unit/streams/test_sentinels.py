@@ -72,7 +72,8 @@ class IdleConnection:
 
     is_connected = True
 
-    async def disconnect(self) -> None:
+    async def disconnect(self, *, nowait: bool) -> None:
+        assert nowait
         self.is_connected = False
 
 
