@@ -101,7 +101,7 @@ class HttpConnection(RequestHandler):
         sockets: by path, what opens a socket if its handshake is the first request. They answer the same requests by a route.
     """
 
-    __slots__ = ("_refusal", "_sockets", "address", "owner")
+    __slots__ = ("_has_begun", "_refusal", "_sockets", "address", "owner")
 
     def __init__(
         self,
@@ -118,6 +118,7 @@ class HttpConnection(RequestHandler):
         self.owner = owner
         self.address = address
         self._sockets = sockets
+        self._has_begun = False
         #: why a handshake was refused that aiohttp is to answer
         self._refusal: Exception | None = None
 
@@ -154,7 +155,8 @@ class HttpConnection(RequestHandler):
         except Exception as problem:  # noqa: BLE001 - the one door for what a parser makes of hostile bytes
             self.owner.failed(self, problem)
             self.force_close()
-        if self._task_handler is None and self._messages and self.transport is not None:
+        if not self._has_begun and self._messages and self.transport is not None:
+            self._has_begun = True
             self._begin(self.transport)
 
     def _begin(self, transport: asyncio.Transport) -> None:

@@ -118,3 +118,37 @@ async def test_all_other_requests_are_left_to_aiohttp() -> None:
             writer.write(request)
             assert b"200" in await until(reader, b"/other" if request.startswith(GET) else b"/socket")
             assert [] == sockets.opened
+
+
+async def test_what_arrives_while_a_connection_is_closed_is_not_carried_out() -> None:
+    """RFC 9112, section 9.6: no request after the last one. TLS passes on what has come by then."""
+    handled: list[str] = []
+    closed = asyncio.Event()
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        handled.append(request.path)
+        answer = web.Response()
+        answer.force_close()
+        return answer
+
+    class Flushing(asyncio.Transport):
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            assert data
+
+        def is_closing(self) -> bool:
+            return closed.is_set()
+
+        def close(self) -> None:
+            closed.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        timeouts, server = HandshakeTimeouts(0.0, time.monotonic), web.Server(handle)
+        acceptor = Acceptor(server, [listening], None, timeouts, ClientAddresses(()), AcceptLimits(), InternalErrors())
+        connection = HttpConnection(server, acceptor, "", asyncio.get_running_loop())
+        connection.connection_made(Flushing())
+        connection.data_received(GET)
+        await closed.wait()
+        connection.data_received(GET)
+        for _ in range(10):
+            await asyncio.sleep(0)
+    assert ["/other"] == handled
