@@ -210,6 +210,11 @@ class Engine:
         """Check whether new images of a source equal what its book holds. Changes nothing."""
         return self.pipeline.agrees(batch)
 
+    def known_markets(self, source: str) -> list[str]:
+        """Return the ids of a source's markets, as it has them; none if the source is not known."""
+        book = self.pipeline.books.get(source)
+        return [] if book is None else list(book.markets)
+
     def adopt(self, pricer: Pricer) -> None:
         """Price by other rules, and for other profiles, from the next flush on."""
         self.pipeline.adopt(pricer)

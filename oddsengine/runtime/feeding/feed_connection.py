@@ -87,7 +87,7 @@ class FeedConnection:
     def begin(self) -> None:
         """Pass updates on from now on, and what was collected at once. Markets that were not are withdrawn once it is live."""
         collected, self._collected = self._collected, None
-        self._confirmation = confirmation = Confirmation(self.sources, self._known_markets)
+        self._confirmation = confirmation = Confirmation(self.sources, self._engine.known_markets)
         for source, book in (collected or {}).items():
             if book.health != "live":
                 self._engine.receive(UpdateBatch(source, None, [SourceStatus("down", "connecting")]))
@@ -134,7 +134,3 @@ class FeedConnection:
         gone = None if confirmation is None else confirmation.close(source)
         if gone is not None:
             self._engine.receive(gone)
-
-    def _known_markets(self, source: str) -> list[str]:
-        book = self._engine.pipeline.books.get(source)
-        return [] if book is None else list(book.markets)

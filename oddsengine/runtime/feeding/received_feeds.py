@@ -73,12 +73,12 @@ class ReceivedFeeds:
                 readers[feed] = self.readers[feed]
                 continue
             reader = readers[feed] = IngestReader(
-                self._reader, self._namespace, feed, of_feed, self._known_markets, self._deliver, silent_after_s[feed]
+                self._reader, self._namespace, feed, of_feed, self._engine.known_markets, self._deliver, silent_after_s[feed]
             )
             if feed in self._local:
                 reader.pause()
                 if not has_same_sources:
-                    self._local[feed] = Confirmation(of_feed, self._known_markets)
+                    self._local[feed] = Confirmation(of_feed, self._engine.known_markets)
         for feed in self._local.keys() - readers.keys():
             del self._local[feed]
         self.readers, self._sources, self._silent_after_s = readers, dict(sources), dict(silent_after_s)
@@ -143,7 +143,7 @@ class ReceivedFeeds:
         if feed not in self.readers:
             return  # a reload has removed it
         self.readers[feed].pause()
-        self._local[feed] = Confirmation(self._sources[feed], self._known_markets)
+        self._local[feed] = Confirmation(self._sources[feed], self._engine.known_markets)
         if images is None:
             self._take_down(feed, "connecting")
             return
@@ -180,10 +180,6 @@ class ReceivedFeeds:
     def _deliver(self, aged: Aged) -> None:
         if aged.batch.source in self._engine.pipeline.books:
             self._engine.receive(aged.batch, aged.age_ms)
-
-    def _known_markets(self, source: str) -> list[str]:
-        book = self._engine.pipeline.books.get(source)
-        return [] if book is None else list(book.markets)
 
     def status(self) -> list[dict[str, Any]]:
         """Return the status of every feed that another process is connected to, for `GET /v1/feeds`."""
