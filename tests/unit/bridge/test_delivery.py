@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,7 +78,7 @@ async def test_what_is_refused_for_ever_is_tried_ever_more_rarely_while_others_a
         await world.delivery.send("healthy", MESSAGES[:1])
 
     monkeypatch.setattr(delivery_module, "_BACKOFF_START_S", 0.1)
-    monkeypatch.setattr(delivery_module.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     world = World()
     # What the other one sends succeeds after each of them.
     world.failures = [None, *[each for _ in range(5) for each in (BrokerFailed("TOO LARGE", is_lost=False), None)]]
