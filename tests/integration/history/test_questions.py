@@ -272,6 +272,8 @@ async def check_refusals(gateway: RunningGateway, times: list[int]) -> None:
         (f"{path}?at={wall_ms() + 60_000}", 400, "future", {}),
         (f"{path}/changes?from={wall_ms() + 60_000}", 400, "from must not be in the future", {}),
         (f"{path}?at=1970-01-03t00:00:00z", 404, "not kept any more", {}),
+        (f"{path}?at=1970-01-02T23:59:60Z", 404, "not kept any more", {}),
+        (f"{path}?at=1970-01-02T23:58:60Z", 400, "at must be", {}),
         ("commands?author=a%00", 400, "NUL", {}),
         (f"{path}?when=1", 400, "unknown parameter", {}),
         (f"{path}/changes?cursor=1-2", 400, "cursor", {}),
