@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feeds.feed import Rejected, VerificationSnapshot
+from feeds.inspection import UpdateInspector
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Player:
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
+        self._inspector = UpdateInspector()
 
     def play(self, packet: Packet) -> tuple[list[UpdateBatch], list[Rejected]]:
         """Return the updates that a packet causes, and what was rejected."""
@@ -36,7 +38,13 @@ class Player:
                 batches += event.batches
             elif isinstance(event, Rejected):
                 rejected.append(event)
-        return [kept for batch in batches if (kept := _without_claims(batch)).updates], rejected
+        usable: list[UpdateBatch] = []
+        for batch in batches:
+            inspected, refused = self._inspector.inspect(_without_claims(batch))
+            rejected += refused
+            if inspected.updates:
+                usable.append(inspected)
+        return usable, rejected
 
     def _events(self, packet: Packet) -> list[CodecEvent]:
         codec, poller, ticker = self._feed.codec, self._feed.poller, self._feed.ticker

@@ -8,6 +8,7 @@ import structlog
 
 from feeds.errors import ContinuityLost
 from feeds.feed import Dropped, Quota, Rejected, VerificationSnapshot
+from feeds.inspection import UpdateInspector
 from oddsengine.common.excerpts import bounded
 from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
@@ -67,6 +68,7 @@ class EventHandler:
         #: as the provider last reported it; None until it has
         self.quota: Quota | None = None
         self._rejection_lines = LineLimit(clock)
+        self._inspector = UpdateInspector()
 
     def handle(self, events: list[CodecEvent], watchdog: Watchdog) -> None:
         """Handle events, all of them before raising: the codec will not return any of them again.
@@ -83,8 +85,7 @@ class EventHandler:
             if isinstance(event, UpdateBatch):
                 failure = self._handle_batch(event, watchdog) or failure
             elif isinstance(event, Rejected):
-                self._counters.rejected += 1
-                self._log_rejection(event)
+                self._reject(event)
             elif isinstance(event, Dropped):
                 self._counters.dropped += 1
             elif isinstance(event, Quota):
@@ -96,7 +97,14 @@ class EventHandler:
         if failure is not None:
             raise failure
 
-    def _log_rejection(self, event: Rejected) -> None:
+    def _inspect(self, batch: UpdateBatch) -> UpdateBatch:
+        usable, rejected = self._inspector.inspect(batch)
+        for event in rejected:
+            self._reject(event)
+        return usable
+
+    def _reject(self, event: Rejected) -> None:
+        self._counters.rejected += 1
         if (left_out := self._rejection_lines.take()) is not None:
             _log.warning(
                 "provider message rejected",
@@ -113,6 +121,7 @@ class EventHandler:
         Returns an error if the connection must be closed.
         """
         self._counters.messages += 1
+        batch = self._inspect(batch)
         claims = [update for update in batch.updates if isinstance(update, SourceStatus)]
         if claims:
             for claim in claims:
@@ -132,7 +141,8 @@ class EventHandler:
 
     def _verify(self, snapshot: VerificationSnapshot, watchdog: Watchdog) -> None:
         """Compare a snapshot with the current state, then apply it."""
-        agrees = all(self._sink.agrees(batch) for batch in snapshot.batches)
-        for batch in snapshot.batches:
+        batches = [self._inspect(batch) for batch in snapshot.batches]
+        agrees = all(self._sink.agrees(batch) for batch in batches)
+        for batch in batches:
             self._sink.receive(batch)
         watchdog.snapshot_received(self._clock(), agrees=agrees, is_last=snapshot.is_last)

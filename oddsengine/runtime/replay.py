@@ -9,6 +9,7 @@ import msgspec
 
 from feeds.errors import BadMessage, FeedError
 from feeds.feed import Rejected, installed_feeds
+from feeds.inspection import UpdateInspector
 from feeds.recording.packet import FORMAT, decode_header, decode_packet
 from feeds.recording.player import Player
 from oddsengine.common.excerpts import bounded
@@ -137,11 +138,18 @@ class _MessageStream:
 
     def __init__(self, reader: RecordingReader) -> None:
         self._reader = reader
+        self._inspector = UpdateInspector()
 
     def read(self, line: bytes) -> tuple[list[UpdateBatch], list[Rejected]]:
         events = self._reader.read_line(line)
-        batches = [event for event in events if isinstance(event, UpdateBatch)]
-        return batches, [event for event in events if isinstance(event, Rejected)]
+        batches: list[UpdateBatch] = []
+        rejected = [event for event in events if isinstance(event, Rejected)]
+        for event in events:
+            if isinstance(event, UpdateBatch):
+                batch, refused = self._inspector.inspect(event)
+                batches.append(batch)
+                rejected += refused
+        return batches, rejected
 
 
 class _PacketStream:

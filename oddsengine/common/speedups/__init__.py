@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from oddsengine.common.speedups.interface import Books, GatewayLoops, Pricing, Solvers
 
 #: The interfaces that the callers are written for: a module that an earlier version has built is not used.
-INTERFACES: Final = {"_speedups": 1, "_solvers": 2, "_books": 2, "_pricing": 2}
+INTERFACES: Final = {"_speedups": 1, "_solvers": 2, "_books": 3, "_pricing": 2}
 
 
 def find_module(name: str) -> Any:

@@ -97,6 +97,10 @@ class Books(Protocol):
         """Apply changes to the books of their selections; return how many may have moved what a price follows from."""
         ...
 
+    def are_usable(self, updates: list[Any], market_update: type[Any], /) -> bool:
+        """Check whether updates are all of that type, without a definition, and have nothing that can't be priced by."""
+        ...
+
 
 class Pricing(Protocol):
     """The steps from best offers to published prices. What it reads and writes of objects are slots of their classes."""

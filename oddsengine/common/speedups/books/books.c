@@ -10,7 +10,7 @@
 #include <math.h>
 
 /* `oddsengine.common.speedups` expects this one. */
-#define INTERFACE 2
+#define INTERFACE 3
 
 static struct layout change_layout = {
     NULL, {0}, {"selection", "back", "lay", "back_levels", "lay_levels", "last", "quote", "back_display", NULL}};
@@ -168,6 +168,7 @@ PyObject *apply(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssiz
 static PyMethodDef methods[] = {
     FUNCTION(apply),
     FUNCTION(read_runners),
+    FUNCTION(are_usable),
     {NULL, NULL, 0, NULL},
 };
 

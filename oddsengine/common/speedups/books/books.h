@@ -8,5 +8,7 @@ PyObject *apply(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 extern const char apply_doc[];
 PyObject *read_runners(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 extern const char read_runners_doc[];
+PyObject *are_usable(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+extern const char are_usable_doc[];
 
 #endif

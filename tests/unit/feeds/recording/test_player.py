@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from feeds.recording.player import Player
 from feeds.recording.reader import Recordings
 from feeds.recording.recorder import Recorder
 from feeds.transports.http import Request, Response
-from oddsengine.domain.feed_updates import EventUpdate, SourceStatus, UpdateBatch
+from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus, UpdateBatch
 from tests.support.builders import an_event
 
 if TYPE_CHECKING:
@@ -144,3 +145,17 @@ def test_a_recording_played_produces_the_live_updates(steps: list[tuple[str, byt
                     batches, _ = player.play(decode_packet(line.data))
                     played += [update for batch in batches for update in batch.updates]
     assert live.updates == played
+
+
+class WrongCodec(CountingCodec):
+    """A codec that passes on what is no price."""
+
+    def receive_data(self, data: bytes) -> list[CodecEvent]:
+        books = [BookChange("s-home", quote=nan)]
+        return [UpdateBatch("src", None, [MarketUpdate(data.decode(), books=books), EventUpdate(an_event("e1"))])]
+
+
+def test_a_replay_refuses_what_was_refused_live() -> None:
+    batches, rejected = Player(Feed(("src",), WrongCodec())).play(data_packet(1, b"m1"))
+    assert [batch.updates for batch in batches] == [[MarketGone("m1"), EventUpdate(an_event("e1"))]]
+    assert [each.where for each in rejected] == ["market m1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,7 @@ from feeds.supervision.event_handler import EventHandler
 from feeds.supervision.health_tracker import HealthTracker
 from feeds.supervision.states import FeedState, FeedStatus, Trigger
 from feeds.supervision.watchdog import Watchdog
-from oddsengine.domain.feed_updates import MarketGone, MarketUpdate, SourceStatus, UpdateBatch
+from oddsengine.domain.feed_updates import BookChange, MarketGone, MarketUpdate, SourceStatus, UpdateBatch
 from tests.support.builders import a_batch, a_definition, live
 
 if TYPE_CHECKING:
@@ -90,6 +91,13 @@ def test_a_claim_about_health_is_decided_on_and_not_passed_on() -> None:
     handled.handle(live(), a_batch(SourceStatus("live", "test"), MarketGone("1.1")))
     assert [[MarketGone("1.1")]] == [batch.updates for batch in handled.received]
     assert (FeedState.LIVE, ["live"]) == (handled.status.state, handled.healths)
+
+
+def test_a_market_that_cannot_be_priced_is_counted_and_withdrawn() -> None:
+    handled, bad = Handled(), MarketUpdate("1.1", books=[BookChange("5", quote=nan)])
+    handled.handle(a_batch(bad, MarketUpdate("1.2")), VerificationSnapshot([a_batch(bad)]))
+    assert [[MarketGone("1.1"), MarketUpdate("1.2")], [MarketGone("1.1")]] == [batch.updates for batch in handled.received]
+    assert handled.counters.rejected == 2
 
 
 def test_a_change_after_a_frozen_connection_leads_to_a_full_snapshot() -> None:
