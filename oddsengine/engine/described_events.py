@@ -95,5 +95,8 @@ def _has_begun(event: Event) -> bool:
 
 
 def _for_rules(event: Event) -> tuple[object, ...]:
-    """Return what rules and the choice of sources depend on. Of the score that is whether a handicap may count from it."""
-    return event.sport, event.competition, event.start_ms, has_level_score(event)
+    """Return what rules, commands and the choice of sources depend on. Of the score: whether a handicap may count from it.
+
+    What has begun need not be in play: commands are for what is in play, or end once it is.
+    """
+    return event.sport, event.competition, event.start_ms, event.in_play, has_level_score(event)

@@ -162,6 +162,10 @@ class Pipeline:
         """Take over other sources, most preferred first, from the next flush on; see `SourceIntake.use_sources`."""
         self._intake.use_sources(sources, now_ms)
         self._settle_pairs()
+        for book in self.books.values():
+            # The first source describes an event, and another one may be it now.
+            for event in book.events:
+                self.mark_event(event)
         self._mark_all()
 
     def match_by(self, matching: MatchingSettings) -> None:

@@ -54,7 +54,6 @@ class Facts(NamedTuple):
     gaps: Mapping[tuple[int, int], GapBody]
     anchors: Mapping[tuple[int, int], Anchor]
     dropped: Mapping[tuple[int, int], tuple[int, int, bytes]]
-    shards: int
 
 
 class Job(NamedTuple):

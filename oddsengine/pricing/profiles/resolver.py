@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 
 class _CachedResolution(NamedTuple):
-    """The last resolution of a market's profiles. Keyed by the identity of `definition` and `event`, not by their value.
+    """The last resolution of a market's profiles. Keyed by its source, and by the identity of `definition` and `event`.
 
     An equal definition in a new object is resolved again: cheaper than comparing definitions at every update. `until_ms`
     (Unix milliseconds) is when other rules may match although neither has changed.
     """
 
+    source: str
     definition: MarketDefinition
     event: Event | None
     resolved: tuple[ResolvedProfile, ...]
@@ -93,14 +94,20 @@ class ProfileResolver:
             now_ms: Unix milliseconds.
         """
         cached = self._by_market.get(definition.id)
-        if cached is not None and cached.definition is definition and cached.event is event and now_ms < cached.until_ms:
+        if (
+            cached is not None
+            and cached.definition is definition
+            and cached.event is event
+            and cached.source == source
+            and now_ms < cached.until_ms
+        ):
             return cached.resolved
         minutes = _minutes_to_start(definition, event, now_ms + self._clock_step_ms)
         resolved = self._resolve(source, definition, event, minutes)
         if self._adjusted:
             resolved = self._with_adjustments(definition.id, resolved)
         until_ms = now_ms + 60_000 * minutes_until_next_bracket(self._edges, minutes)
-        self._by_market[definition.id] = _CachedResolution(definition, event, resolved, until_ms)
+        self._by_market[definition.id] = _CachedResolution(source, definition, event, resolved, until_ms)
         return resolved
 
     def is_current(self, market: MarketId, now_ms: int) -> bool:

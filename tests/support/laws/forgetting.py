@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 from oddsengine.domain.results import TAKEN_BACK
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from oddsengine.domain.changes import MarketRecord
+    from oddsengine.domain.ids import MarketId
     from oddsengine.engine.pipeline import Pipeline
     from oddsengine.offer.owned_offer import OwnedOffer
     from oddsengine.pricing.pricer import Pricer
@@ -42,10 +45,10 @@ def rebuild(pipeline: Pipeline, pricer: Pricer) -> None:
             pipeline.mark_event(event)
 
 
-def on_offer(here: OwnedOffer, there: OwnedOffer) -> list[Any]:
-    """Return what differs between two offers, but for what follows from when it was published."""
+def on_offer(here: OwnedOffer, there: OwnedOffer, besides: AbstractSet[MarketId] = frozenset()) -> list[Any]:
+    """Return what differs between two offers, but for what follows from when it was published, and some markets."""
     found: list[Any] = []
-    for market in sorted({*here.markets, *there.markets}):
+    for market in sorted({*here.markets, *there.markets} - besides):
         one, other = here.markets.get(market), there.markets.get(market)
         if one is None or other is None or _bettable(one) != _bettable(other) or _differ(one, other):
             found.append((market, one and _bettable(one), other and _bettable(other)))
@@ -59,12 +62,19 @@ def on_offer(here: OwnedOffer, there: OwnedOffer) -> list[Any]:
 def _bettable(record: MarketRecord) -> Any:
     selections = {
         # One that was published is taken back in so many words.
-        key: (each.status, each.prices, None if each.result == TAKEN_BACK else each.result, each.fair is None)
+        key: (
+            each.name,
+            each.order,
+            each.status,
+            each.prices,
+            None if each.result == TAKEN_BACK else each.result,
+            each.fair is None,
+        )
         for key, each in record.selections.items()
     }
     state = record.state
     # A suspended market keeps the terms that it had.
-    return state.status, state.reason, state.in_play, state.terms if state.status == "open" else None, selections
+    return record.identity, state.status, state.reason, state.in_play, state.terms if state.status == "open" else None, selections
 
 
 def _differ(one: MarketRecord, other: MarketRecord) -> bool:

@@ -104,10 +104,16 @@ _DAMPED: Final = {
     "default": Profile(min_move=0.03, max_move=0.05, jump_limit=0.15, pool_limit=0.1, rounding="balanced"),
     "gold": Profile(jump_limit=0.2, max_age_s=30.0, pool_limit=0.1, rules=(Rule(starts_within_min=10, suspend=True),)),
 }
+#: by which several sources are combined otherwise
+_OTHERWISE: Final = {"default": Profile(pool_limit=0.5, exchange=ExchangeLimits(max_spread=0.1, normalise="power"))}
+_LAST_TRADED: Final = {
+    "default": Profile(pool_limit=0.5, exchange=ExchangeLimits(last_traded=True, last_traded_max_age_s=20.0, max_spread=0.1))
+}
+_DEEP: Final = {"default": Profile(pool_limit=0.5, exchange=ExchangeLimits(min_depth=120.0))}
 _AT_ONCE: Final = (SourcingRule(hold_s=0.0),)
 _CONSENSUS: Final = (SourcingRule(mode="consensus", outlier=0.05, hold_s=0.0),)
 _ANY_TWO: Final = (
-    SourcingRule(mode="consensus", outlier=0.3, min_sources=1, hold_s=0.0),
+    SourcingRule(mode="consensus", outlier=0.3, min_sources=1, hold_s=0.0, weights={"a.y": 3.0}),
     SourcingRule(mode="priority", in_play=True, hold_s=0.0, sources=("a.y", "a.x")),
 )
 
@@ -120,9 +126,15 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "quotes": Setting(("b.x",), ("match_odds", "place"), (_RULED, _POOLED)),
     "places": Setting(("a.x",), ("place", "match_odds"), (_POOLED, _RULED)),
     "fallback": Setting(("a.x", "a.y"), ("match_odds", *_TOTALS[:2]), (_RULED, _TRADED), (_AT_ONCE,), is_cut=False),
-    "pair": Setting(("a.x", "a.y"), _TOTALS[:2], (_POOLED, _RULED), (_CONSENSUS, _AT_ONCE), has_results=False),
+    "pair": Setting(
+        ("a.x", "a.y"), _TOTALS[:2], (_POOLED, _RULED, _OTHERWISE), (_CONSENSUS, _AT_ONCE, _ANY_TWO[:1]), has_results=False
+    ),
     "consensus": Setting(
-        ("a.x", "a.y", "a.z"), ("match_odds", *_TOTALS[:2]), (_RULED, _POOLED), (_CONSENSUS, _ANY_TWO), has_results=False
+        ("a.x", "a.y", "a.z"),
+        ("match_odds", *_TOTALS[:2]),
+        (_RULED, _OTHERWISE, _LAST_TRADED, _DEEP),
+        (_CONSENSUS, _ANY_TWO),
+        has_results=False,
     ),
     "several": Setting(
         ("a.x", "b.x"), ("match_odds", *_TOTALS[:2]), (_POOLED, _RULED), (_AT_ONCE, _CONSENSUS), is_cut=False, has_results=False
@@ -132,7 +144,13 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         ("match_odds", "total/ft/1.5", "both_to_score", "asian_handicap/ft/-0.5"),
         (_BEATABLE, _POOLED),
         solves_per_s=1e6,
-        remembers=True,
+    ),
+    # What waits for the budget stays suspended until it can be decided.
+    "few solves": Setting(
+        ("a.x",),
+        ("match_odds", "total/ft/1.5", "total/ft/2.5", "both_to_score"),
+        (_POOLED, _BEATABLE),
+        solves_per_s=1.0,
     ),
     "damped": Setting(("a.x",), ("match_odds", *_TOTALS[:2]), (_DAMPED, _POOLED), remembers=True),
     "damped pair": Setting(
@@ -147,9 +165,12 @@ _SPREADS: Final = (0.01, 0.08, 0.08)
 _STATUSES: Final = ("open", "open", "suspended", "closed")
 _DEFINITIONS: Final = (
     *("status", "status", "status", "status", "selection", "selection", "gone", "back", "again", "again", "repeat"),
-    *("in play", "starts", "terms", "other id", "gone other", "reset", "result"),
+    *("in play", "starts", "terms", "other id", "gone other", "reset", "rename", "reorder", "result"),
 )
-_COMMANDS: Final = ("suspend", "suspend", "price", "force", "book_sum", "shift", "limit", "suspend in gold")
+_COMMANDS: Final = (
+    *("suspend", "suspend", "price", "force", "book_sum", "shift", "limit", "suspend in gold", "suspend in play"),
+    "suspend until kick-off",
+)
 
 
 def a_story(random: Random, setting: str | None = None, length: int = 24) -> tuple[str, list[Step]]:
@@ -189,6 +210,8 @@ class _Writer:
         return self._settings()
 
     def _flush(self) -> Step:
+        if self._random.random() < 0.1:
+            return ("flush between",)
         if self._setting.is_cut and self._random.random() < 0.5:
             return "flush", self._random.choice((1, 2, 3, 5, 9))
         return ("flush",)
@@ -213,7 +236,7 @@ class _Writer:
         selections = tuple(KINDS[market[2]].fair)
         one = random.choice(selections)
         what = random.choice(
-            ("move", "move", "move", "one", "one", "deep", "deep", "touch", "empty", "thin", "trade", "image", "image")
+            ("move", "move", "move", "one", "one", "deep", "deep", "touch", "empty", "thin", "trade", "image", "image", "partial")
         )
         if what in {"move", "image"}:
             return what, *market, self._fair(market[2]), random.choice(_SPREADS)
@@ -221,6 +244,8 @@ class _Writer:
             return what, *market, one, round(KINDS[market[2]].fair[one] + random.choice(_MOVES), 3), random.choice(_SPREADS)
         if what == "deep":
             return what, *market, one, random.choice((0.8, 0.9)), random.choice((0.0, 5.0, 50.0, 200.0))
+        if what == "partial":
+            return what, *market, tuple(each for each in selections if random.random() < 0.5)
         if what == "trade":
             return what, *market, one, round(KINDS[market[2]].fair[one] + random.choice(_MOVES), 3)
         return what, *market, one
@@ -240,6 +265,8 @@ class _Writer:
             values = (random.random() < 0.5,)
         elif what == "starts":
             values = (random.choice((None, 5, 11, 61, 120)),)
+        elif what == "rename":
+            values = (random.choice(("", "Other")),)
         elif what == "terms":
             values = (random.choice((None, 10.0, 20.0)),)
         elif what == "result":
@@ -269,8 +296,9 @@ class _Writer:
         if what == "rules":
             return what, random.randrange(len(setting.rules))
         if what == "sources":
-            left = tuple(each for each in setting.sources if random.random() < 0.7)
-            return what, left or setting.sources
+            left = [each for each in setting.sources if random.random() < 0.7] or [*setting.sources]
+            random.shuffle(left)
+            return what, tuple(left)
         if what == "clock":
             return what, random.choice((-400_000, 0, 400_000))
         return what, random.randrange(setting.shards)

@@ -180,8 +180,11 @@ class ScoreGuard:
         return [market for group in self._moved for market in group.entries]
 
     def due(self) -> list[MarketId]:
-        """Return a market of each event that waits for the budget, to price it so that `check` is called."""
-        return [next(iter(group.entries)) for group in self._waiting]
+        """Return a market of each event that waits for the budget, to price it so that `check` is called.
+
+        One that is refused, if any is: one that is open and has not moved is not reviewed.
+        """
+        return [min(group.refused) if group.refused else next(iter(group.entries)) for group in self._waiting]
 
     def arbitrage_of(self, market: MarketId) -> Arbitrage | None:
         """Return the arbitrage that a market is a leg of, None if there is none or none is known yet."""

@@ -338,7 +338,7 @@ def test_without_budget_only_what_the_certificate_does_not_allow_is_suspended() 
     offer.check(2)
     assert {definition(kinds[1]).id} == offer.guard.refused
     assert offer.guard.arbitrage_of(definition(kinds[1]).id) is None
-    assert [definition(kinds[0]).id] == offer.guard.due()
+    assert [definition(kinds[1]).id] == offer.guard.due()
     offer.check(6000)
     assert [] == offer.guard.due()
     assert {definition(kind).id for kind in kinds[1:]} == offer.guard.refused
