@@ -117,12 +117,19 @@ async def ask_token(source: Callable[[], str | Awaitable[str]] | None, timeout_s
 
 
 async def _in_time(token: Awaitable[str], timeout_s: float) -> str:
+    # A task or a future is the application's own, which may wait for it elsewhere too: it is not cancelled.
+    awaited = asyncio.shield(token) if isinstance(token, asyncio.Future) else token
     try:
         async with asyncio.timeout(timeout_s) as waiting:
-            return await token or ""
+            return await awaited or ""
     except TimeoutError:
         if waiting.expired():
             raise TimeoutError(f"the function for tokens has not answered within {timeout_s:g} s") from None
+        raise
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if isinstance(token, asyncio.Future) and token.cancelled() and not (task and task.cancelling()):
+            raise ValueError("the application has cancelled it") from None
         raise
 
 

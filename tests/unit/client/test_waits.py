@@ -69,3 +69,15 @@ async def test_a_function_for_tokens_may_never_answer() -> None:
 
     with pytest.raises(NoToken, match="the function for tokens has not answered within"):
         await Tokens(source, Timing(token_s=0.01)).take()
+
+
+async def test_a_task_for_tokens_is_the_application_s_own() -> None:
+    """Others may wait for it too. Once it is cancelled, whoever reads messages is not: there is no token."""
+    asking = asyncio.ensure_future(asyncio.sleep(3600.0, "token"))
+    tokens = Tokens(lambda: asking, Timing(token_s=0.01))
+    with pytest.raises(NoToken, match="has not answered within"):
+        await tokens.take()
+    assert not asking.done()
+    asking.cancel()
+    with pytest.raises(NoToken, match="has cancelled it"):
+        await tokens.take()
