@@ -32,7 +32,7 @@ def read_secret(
     value = ""
     if file:
         try:
-            value = Path(file).read_text(encoding="utf-8").partition("\n")[0].strip()
+            value = Path(file).read_text(encoding="utf-8-sig").partition("\n")[0].strip()
         except (OSError, UnicodeDecodeError):
             value = ""
     value = value or environment.get(variable, "")

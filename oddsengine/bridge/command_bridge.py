@@ -53,7 +53,7 @@ class CommandBridge:
                 continue
             REDIS_OUTAGE.worked(_USER)
             if reached != position:
-                await self._delivery.send(messages)
+                await self._delivery.send("commands", messages)
                 await self._store.save_commands(reached)
                 position = reached
 

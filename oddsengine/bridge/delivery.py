@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from oddsengine.common.reporting.outages import Outage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from oddsengine.bridge.messages import Message
 
@@ -49,7 +49,7 @@ class Broker(Protocol):
 class Counters:
     """Counts of what a bridge has done in this process."""
 
-    __slots__ = ("behind_s", "failures", "messages", "snapshots")
+    __slots__ = ("behind_s", "failures", "messages", "snapshots", "waiting_ms")
 
     def __init__(self) -> None:
         self.messages: Counter[str] = Counter()
@@ -57,13 +57,28 @@ class Counters:
         self.failures = 0
         #: by shard, how old the last entry was when it was acknowledged
         self.behind_s: dict[int, float] = {}
+        #: by shard, when the entry was published that is not acknowledged yet, Unix milliseconds
+        self.waiting_ms: dict[int, int] = {}
+
+    def behind(self, now_ms: int) -> Iterator[tuple[int, float]]:
+        """Yield by how many seconds each shard is behind: with what is not acknowledged yet that grows."""
+        for shard, behind_s in (self.behind_s | dict.fromkeys(self.waiting_ms, 0.0)).items():
+            waiting_ms = self.waiting_ms.get(shard)
+            yield shard, behind_s if waiting_ms is None else max(0.0, (now_ms - waiting_ms) / 1000)
+
+
+def largest_of(messages: Sequence[Message]) -> str:
+    """Return which of some messages is the largest: that one a broker may have refused."""
+    found = max(messages, key=lambda message: len(message.body))
+    return f"the largest message is the {found.kind} of {found.key}, {len(found.body):,} bytes"
 
 
 class Delivery:
     """The way to a broker, shared by all shards.
 
     Nothing is queued here: whoever sends waits, and reads nothing meanwhile. So a broker that is slow or away delays this bridge,
-    and nobody else.
+    and nobody else. Failures are counted for each sender: one whose message is refused again and again waits ever longer, while
+    the others are acknowledged.
 
     Args:
         name: the broker's name for logs.
@@ -81,10 +96,15 @@ class Delivery:
         self._random = random
         self._broker: Broker | None = None
         self._connecting = asyncio.Lock()
-        self._failures = 0
+        self._failures: Counter[str] = Counter()
 
-    async def send(self, messages: Sequence[Message]) -> None:
-        """Send messages, and wait until the broker has acknowledged all of them. After a failure all are sent again."""
+    async def send(self, sender: str, messages: Sequence[Message]) -> None:
+        """Send messages, and wait until the broker has acknowledged all of them. After a failure all are sent again.
+
+        Args:
+            sender: who sends, one thing at a time.
+            messages: the messages.
+        """
         while messages:
             broker: Broker | None = None
             try:
@@ -92,21 +112,29 @@ class Delivery:
                 await broker.send(messages)
             except BrokerFailed as error:
                 self._counters.failures += 1
-                BROKER_OUTAGE.failed(self._name, error.cause, error=error.detail)
+                BROKER_OUTAGE.failed(self._user(sender), error.cause, error=error.detail)
                 if error.is_lost and broker is not None and broker is self._broker:
-                    await self.close()
-                await self._back_off()
+                    await self._leave()
+                await self._back_off(sender)
             else:
-                self._failures = 0
-                BROKER_OUTAGE.worked(self._name)
+                self._failures.pop(sender, None)
+                BROKER_OUTAGE.worked(self._user(sender))
                 self._counters.messages.update(message.kind for message in messages)
                 return
 
     async def close(self) -> None:
-        """Close the connection, if there is one."""
+        """Close the connection, if there is one. Nobody sends any more."""
+        for sender in self._failures:
+            BROKER_OUTAGE.worked(self._user(sender))
+        await self._leave()
+
+    async def _leave(self) -> None:
         broker, self._broker = self._broker, None
         if broker is not None:
             await broker.close()
+
+    def _user(self, sender: str) -> str:
+        return f"{self._name}, {sender}"
 
     async def _connected(self) -> Broker:
         if self._broker is None:
@@ -115,7 +143,7 @@ class Delivery:
                     self._broker = await self._connect()
         return self._broker
 
-    async def _back_off(self) -> None:
-        self._failures += 1
-        ceiling_s = min(_BACKOFF_CEILING_S, _BACKOFF_START_S * 2 ** min(self._failures, 20))
+    async def _back_off(self, sender: str) -> None:
+        self._failures[sender] += 1
+        ceiling_s = min(_BACKOFF_CEILING_S, _BACKOFF_START_S * 2 ** min(self._failures[sender], 20))
         await asyncio.sleep(ceiling_s * (0.5 + self._random() / 2))

@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.conn import create_conn
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    LeaderNotAvailableError,
+    MessageSizeTooLargeError,
+    NotLeaderForPartitionError,
+    UnknownTopicOrPartitionError,
+)
 
 from oddsengine.bridge.credentials import client_context, credentials_of
-from oddsengine.bridge.delivery import BrokerFailed
+from oddsengine.bridge.delivery import BrokerFailed, largest_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +39,8 @@ _REPLICAS: Final = 3
 _EXISTS: Final = 36
 #: `LookupError`: the client looks for a proof in the answer of a broker that refuses ours.
 _FAILURES: Final = (KafkaError, OSError, TimeoutError, ValueError, LookupError)
+#: What the client says once it has not found a topic for as long as it tries.
+_TOPIC_MISSING: Final = (UnknownTopicOrPartitionError, NotLeaderForPartitionError, LeaderNotAvailableError)
 
 
 class KafkaBroker:
@@ -44,6 +53,7 @@ class KafkaBroker:
 
     def __init__(self, producer: AIOKafkaProducer, settings: KafkaSettings) -> None:
         self._producer = producer
+        self._settings = settings
         self._topics = {key: getattr(settings.topics, key) for key in settings.topics.__struct_fields__}
 
     async def send(self, messages: Sequence[Message]) -> None:
@@ -63,10 +73,23 @@ class KafkaBroker:
             raise BrokerFailed("TIMEOUT", f"no acknowledgement within {_SEND_S:g} s") from error
         except _FAILURES as error:
             await asyncio.wait(sent, timeout=_SEND_S) if sent else None
-            raise _failure(error, is_lost=False) from error
-        failed = next((each for each in found if isinstance(each, BaseException)), None)
+            failed = error
+        else:
+            failed = next((each for each in found if isinstance(each, BaseException)), None)
         if failed is not None:
-            raise _failure(failed, is_lost=False) from failed
+            hint = f"; {largest_of(messages)}" if isinstance(failed, MessageSizeTooLargeError) else ""
+            if isinstance(failed, _TOPIC_MISSING) and self._settings.create_topics:
+                # Somebody has deleted it.
+                hint = await self._create_topics()
+            raise BrokerFailed(type(failed).__name__, f"{failed}{hint}", is_lost=False) from failed
+
+    async def _create_topics(self) -> str:
+        """Create the topics that are missing, and return what to add to an error."""
+        try:
+            await _create_topics(self._settings, _arguments(self._settings))
+        except (*_FAILURES, BrokerFailed) as error:
+            return f"; its topic can't be created: {error}"
+        return "; its topic was missing, and is created"
 
     async def _send(self, topic: str, message: Message) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = await self._producer.send(

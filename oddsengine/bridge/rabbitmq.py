@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import aio_pika
 from aio_pika import DeliveryMode, ExchangeType
-from aio_pika.exceptions import AMQPException
+from aio_pika.exceptions import AMQPException, ChannelPreconditionFailed
 
 from oddsengine.bridge.credentials import client_context, credentials_of
-from oddsengine.bridge.delivery import BrokerFailed
+from oddsengine.bridge.delivery import BrokerFailed, largest_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,8 @@ class RabbitmqBroker:
             if task is None or task.cancelling():
                 raise
             raise BrokerFailed("CONNECTION", "lost while messages were on their way") from error
+        except ChannelPreconditionFailed as error:
+            raise BrokerFailed(type(error).__name__, f"{error}; {largest_of(messages)}") from error
         except _FAILURES as error:
             raise _failure(error) from error
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from oddsengine.bridge.command_bridge import CommandBridge
-from oddsengine.bridge.delivery import BROKER_OUTAGE, Counters, Delivery
+from oddsengine.bridge.delivery import Counters, Delivery
 from oddsengine.bridge.messages import status_message
 from oddsengine.bridge.positions import PositionStore
 from oddsengine.bridge.shard_bridge import ShardBridge
@@ -87,6 +87,8 @@ class Bridge:
         """Publish until cancelled."""
         _log.info("bridging", broker=self._kind, shards=self._shards)
         lease = self._worker.lease
+        self._counters.behind_s.clear()
+        self._counters.waiting_ms.clear()
         store = PositionStore(self._redis, self._namespace, self._kind)
         delivery = Delivery(self._kind, self._connect, self._counters, random.random)
         keys = [shard_keys(self._namespace, shard) for shard in range(self._shards)]
@@ -120,7 +122,6 @@ class Bridge:
                 await end_tasks(tasks)
             finally:
                 await delivery.close()
-                BROKER_OUTAGE.worked(self._kind)
 
     async def _publish_status(self, bridges: Sequence[ShardBridge], delivery: Delivery) -> None:
         """Publish the state of every shard periodically, and of one at once when it has changed."""
@@ -134,11 +135,12 @@ class Bridge:
                 due_s = now_s + self._settings.status_interval_s
             states = {each.shard: each.is_live for each in bridges}
             await delivery.send(
+                "status",
                 [
                     status_message(each.shard, each.position, self._now_ms(), is_live=states[each.shard])
                     for each in bridges
                     if is_due or published.get(each.shard) is not states[each.shard]
-                ]
+                ],
             )
             published = states
             await asyncio.sleep(min(_CHECK_S, self._settings.status_interval_s))
@@ -152,5 +154,6 @@ class Bridge:
             yield "oddsengine_bridge_messages_total", (kind, message_kind), count
         for cause, count in counters.snapshots.items():
             yield "oddsengine_bridge_snapshots_total", (kind, cause), count
-        for shard, behind_s in counters.behind_s.items():
-            yield "oddsengine_bridge_behind_seconds", (kind, str(shard)), behind_s
+        if self.is_active:
+            for shard, behind_s in counters.behind(self._now_ms()):
+                yield "oddsengine_bridge_behind_seconds", (kind, str(shard)), behind_s

@@ -130,11 +130,13 @@ class ShardBridge:
 
     async def _pass_on(self, tail: ReloadingTail, encoded: Encoded, published_ms: int) -> None:
         read_s = self._clock()
+        self._counters.waiting_ms[self.shard] = published_ms
         await self._store.add(self.shard, encoded.added)
         # A process that stood still after it has read may not be the one that publishes any more.
         await self._lease.until_held()
-        await self._delivery.send(encoded.messages)
+        await self._delivery.send(f"shard {self.shard}", encoded.messages)
         await self._store.save(self.shard, tail.position, encoded.gone)
         self.position = tail.position
         self._last_entry_s, self._published_ms = read_s, published_ms
         self._counters.behind_s[self.shard] = max(0.0, (self._now_ms() - published_ms) / 1000)
+        del self._counters.waiting_ms[self.shard]

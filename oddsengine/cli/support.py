@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import faulthandler
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
 
@@ -16,6 +15,7 @@ from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine.cli.ending import text_of
 from oddsengine.common.processes.signals import on_reload, on_stop
+from oddsengine.common.times import parse_time
 from oddsengine.gateway.access.authentication import UnusableKey
 from oddsengine.history.errors import HistoryError
 from oddsengine.runtime.loop import new_runner
@@ -157,15 +157,14 @@ def parse_times(text: str) -> list[int]:
         ) from None
 
 
-def parse_time(text: str | None, option: str) -> int | None:
+def time_option(text: str | None, option: str) -> int | None:
     """Return a date or time in Unix milliseconds, None for None. What says no zone is UTC."""
     if text is None:
         return None
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
+        return parse_time(text)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"expected a date or a time as RFC 3339 has it, got {text!r}", param_hint=option) from None
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def leaves(group: BaseExceptionGroup[Any]) -> Iterator[Any]:

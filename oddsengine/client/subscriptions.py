@@ -149,8 +149,9 @@ class Subscriptions:
         awaited = [channel for channel in message["channels"] if self._is_awaited(channel)]
         return {**message, "channels": awaited} if awaited else None
 
-    def _is_awaited(self, channel: str) -> bool:
-        return channel in self._options and channel not in self._connection.leaving
+    def _is_awaited(self, channel: object) -> bool:
+        # A later gateway may name something else so.
+        return isinstance(channel, str) and channel in self._options and channel not in self._connection.leaving
 
     def grant(self) -> None:
         """Ask again for the channels that wait for another token."""

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from oddsengine.commands.command import ACTIONS, EVERY_PROFILE, SCOPE_KINDS, Action, Command, Scope, ScopeKind, Values
 from oddsengine.common.excerpts import echoed
+from oddsengine.common.times import parse_time
 from oddsengine.domain.results import Outcome
 from oddsengine.domain.taxonomy import MarketType
 
@@ -274,7 +275,7 @@ def _expiry(expires: str | float | None, now_ms: int) -> tuple[int | None, bool]
     if not _TIME.fullmatch(expires):
         raise BadCommand(f"expires is {allowed}, not {echoed(expires)}")
     try:
-        expires_ms = round(datetime.fromisoformat(expires.upper()).timestamp() * 1000)
+        expires_ms = parse_time(expires)
     except (ValueError, OverflowError):
         raise BadCommand(f"expires is {allowed}, not {echoed(expires)}") from None
     if not now_ms < expires_ms <= now_ms + MAX_EXPIRY_S * 1000:

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from oddsengine.runtime.processes.file_watch import identity
+from oddsengine.common.file_identity import file_identity
 
 _CHECK_S: Final = 5.0
 _log = structlog.get_logger(__name__)
@@ -42,10 +42,10 @@ async def renew(context: ssl.SSLContext, cert: str, key: str, *, check_s: float 
         check_s: how often the files are checked.
     """
     files = [Path(cert), Path(key)]
-    tried = [identity(file) for file in files]
+    tried = [file_identity(file) for file in files]
     while True:
         await asyncio.sleep(check_s)
-        found = [identity(file) for file in files]
+        found = [file_identity(file) for file in files]
         if found == tried or None in found:
             continue
         # One that can't be used is reported once.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import structlog
 
 from oddsengine.common.clock import CLOCK
@@ -18,6 +20,7 @@ from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.grants import Role
 from oddsengine.pricing.guards.score_grid import ScoreGuard
 from oddsengine.pricing.pricer import Pricer
+from oddsengine.runtime.feed_runner import sources_by_feed
 from oddsengine.runtime.feeding.running import member_name
 from oddsengine.runtime.parts.access import build_admission, without_anonymous
 from oddsengine.runtime.processes.front import Front, open_front, url_of
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from oddsengine.domain.ladders import Ladder
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.telemetry.http_observer import HttpObserver
     from oddsengine.runtime.telemetry.scrapes import Scrapes
@@ -87,6 +91,7 @@ async def run_engine(
             lease_s=settings.engine.lease_s,
             warm_up_s=warm_up_s,
         )
+        engine.ownership.price_by(rules_digest(settings))
         if tracing is not None:
             for writer in engine.writers:
                 writer.timer.trace = tracing.publication
@@ -120,12 +125,41 @@ def _reported_pairs(engine: Engine) -> list[dict[str, Any]] | None:
 
 def engine_parts(engine: Engine) -> list[ReloadedPart]:
     """Return what a reload does with how markets choose their sources, which events are the same, and how long what is kept."""
+    rules = {
+        "profiles",
+        "tiers",
+        "engine.cross_market_guard",
+        "engine.cross_market_solves_per_s",
+        "sourcing",
+        "matching",
+        "feeds",
+    }
     kept = {"engine.closed_event_ttl_s", "engine.results_ttl_s", "redis.stream_mb", "redis.results_mb"}
     return [
         ReloadedPart(frozenset({"sourcing"}), applying(lambda settings: engine.choose_by(settings.sourcing))),
         ReloadedPart(frozenset({"matching"}), applying(lambda settings: engine.match_by(settings.matching))),
+        ReloadedPart(frozenset(rules), applying(lambda settings: engine.ownership.price_by(rules_digest(settings)))),
         ReloadedPart(frozenset(kept), applying(lambda settings: engine.keep(_retention(settings)))),
     ]
+
+
+def rules_digest(settings: Settings) -> str:
+    """Return a digest of what decides which prices an engine publishes: all engines of an installation need the same."""
+    ordered = [list(settings.profiles.items()), list(settings.tiers.items()), list(sources_by_feed(settings.feeds).items())]
+    rules = [*ordered, settings.sourcing, settings.matching, settings.engine.solves_per_s]
+    plain = _without_places(msgspec.to_builtins(rules, enc_hook=_encode_ladder, order="deterministic"))
+    return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()[:16]
+
+
+def _without_places(value: Any) -> Any:
+    """Leave out in which file, and in which line of it, a rule stands."""
+    if isinstance(value, dict):
+        return {name: _without_places(each) for name, each in value.items() if name != "_place"}
+    return [_without_places(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _encode_ladder(ladder: Ladder) -> tuple[str, str]:
+    return ladder.name, repr(ladder.ticks)
 
 
 def _retention(settings: Settings) -> Retention:

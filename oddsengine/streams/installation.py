@@ -131,7 +131,7 @@ class Installation:
         Raises:
             UnsuitableRedis: if another number is there.
         """
-        if not await self._redis.exists(self._key):
+        if not await self._redis.hlen(self._key):
             await self._redis.hsetnx(self._key, "layout", str(LAYOUT))
         await self._redis.hsetnx(self._key, "shards", str(self._shards))
         await self.check()

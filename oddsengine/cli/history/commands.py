@@ -11,7 +11,7 @@ import typer
 
 from oddsengine.cli.history.explain import explain
 from oddsengine.cli.history.questions import changes, commands, price
-from oddsengine.cli.support import ConfigOption, fail, parse_time, read_settings
+from oddsengine.cli.support import ConfigOption, fail, read_settings, time_option
 from oddsengine.common.clock import CLOCK
 from oddsengine.runtime.loop import new_runner
 from oddsengine.runtime.telemetry.logs import configure_logging
@@ -75,7 +75,7 @@ def with_database(
 
 def parse_period(since: str | None, until: str | None) -> tuple[int | None, int | None]:
     """Return the times of --from and --to in Unix milliseconds, None where there is none. Refuse those that enclose no time."""
-    first_ms, last_ms = parse_time(since, "--from"), parse_time(until, "--to")
+    first_ms, last_ms = time_option(since, "--from"), time_option(until, "--to")
     if first_ms is not None and last_ms is not None and first_ms > last_ms:
         raise typer.BadParameter("--from must not be later than --to", param_hint="--from")
     return first_ms, last_ms
@@ -128,7 +128,7 @@ def verify(
 ) -> None:
     """Recompute the chains of the history, and name the first row of each that was changed, removed or added.
 
-    Exit code 0 if there is none, 1 otherwise. Without --from and --to the ends of the chains are verified too.
+    Exit code 0 if there is none, 1 otherwise. Without --to the ends of the chains are verified too.
     """
     from oddsengine.cli.history.verify import verify_history
 

@@ -14,7 +14,7 @@ from oddsengine.common.clock import iso_time
 from oddsengine.common.settings.key_files import load_public_key
 from oddsengine.history.rows.command_rows import NUMBER
 from oddsengine.history.rows.note_rows import NOTES
-from oddsengine.history.verification.checkpoints import fingerprint
+from oddsengine.history.verification.checkpoints import digest_of_row, fingerprint
 from oddsengine.history.verification.verifier import EVER, Verifier
 
 if TYPE_CHECKING:
@@ -62,6 +62,12 @@ async def verify_history(database: Database, key_files: Sequence[Path], since_ms
     typer.echo(f"{'whole' if not found.problems else 'NOT whole'}: {checked}")
     if not keys:
         typer.echo("no key was given: a chain that was computed anew is not found without checkpoints", err=True)
+    elif found.newest is None:
+        typer.echo("there is no checkpoint: a chain that was computed anew, or cut off, is not found without", err=True)
+    else:
+        # Those after it can have been deleted: whoever keeps the log elsewhere can tell.
+        digest, at = digest_of_row(found.newest), _time(found.newest.at_ms)
+        typer.echo(f"the newest checkpoint is number {found.newest.number} of {at}, with the digest {digest}", err=True)
     return not found.problems
 
 

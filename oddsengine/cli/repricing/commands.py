@@ -10,7 +10,7 @@ import typer
 from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine.cli.history.commands import with_database
-from oddsengine.cli.support import fail, parse_time, read_settings
+from oddsengine.cli.support import fail, read_settings, time_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ def reprice(  # noqa: PLR0913 - each is an option of the command line
     from oddsengine.runtime.repricing.reprice import Plan
 
     settings = read_settings(config)
-    since_ms, until_ms = parse_time(since, "--from"), parse_time(until, "--to")
+    since_ms, until_ms = time_option(since, "--from"), time_option(until, "--to")
     _check(settings, (since_ms, until_ms), profile or (), adapter, has_other_config=against is not None)
     try:
         if plot is not None:

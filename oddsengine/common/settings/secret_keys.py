@@ -49,7 +49,9 @@ def _listed(names: list[str]) -> str:
 def read_secret_key(
     settings: msgspec.Struct, key: str, environment: Mapping[str, str] = os.environ, *, masked: bool = True
 ) -> str:
-    """Return a secret of settings, empty if none of its keys is set. White space at the end of a file does not belong to it.
+    """Return a secret of settings, empty if none of its keys is set.
+
+    White space at the end of a file does not belong to it, nor does the mark that editors of Windows begin a file with.
 
     Args:
         settings: the settings.
@@ -70,7 +72,7 @@ def read_secret_key(
             raise ValueError(f"{key}{ENV}: the environment variable {variable} is not set")
     elif file:
         try:
-            value = Path(file).read_text(encoding="utf-8").rstrip()
+            value = Path(file).read_text(encoding="utf-8-sig").rstrip()
         except OSError as error:
             raise ValueError(f"{key}{FILE}: {file}: {error.strerror or error}") from None
         except UnicodeDecodeError:

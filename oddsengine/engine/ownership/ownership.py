@@ -13,6 +13,7 @@ import structlog
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.flushing.time_slice import ClockedSlice
+from oddsengine.engine.ownership.config_watch import ConfigWatch
 from oddsengine.engine.ownership.shard_writer import LAST_WRITE_S
 from oddsengine.streams.errors import Fenced
 from oddsengine.streams.leases.keeper import LeaseKeeper
@@ -88,6 +89,7 @@ class Ownership:
         self._next_retire_s = 0.0
         self._cold_until_s = clock() + warm_up_s
         self._has_settled = asyncio.Event()
+        self._config_watch = ConfigWatch(clock)
         #: returns whether everything is known of each source, or that it is down
         self.is_followed: Callable[[], bool] = lambda: False
         self.lease = self._keeper.lease
@@ -102,6 +104,11 @@ class Ownership:
     def use(self, writers: list[ShardWriter]) -> None:
         """Set the writers, one for each shard."""
         self._writers = writers
+
+    def price_by(self, config: str) -> None:
+        """Tell other engines what identifies the rules that this one prices by."""
+        self._state.config = config
+        self._keeper.changed.set()
 
     @property
     def owned(self) -> list[int]:
@@ -181,6 +188,7 @@ class Ownership:
         now_s = self._clock()
         await self._decide(now_s)
         self._keeper.note()
+        self._config_watch.note(self._state.configured_otherwise(now_s))
         if now_s >= self._next_retire_s:
             self._next_retire_s = now_s + _RETIRE_EVERY_S
             unowned = {shard for shard in range(len(self._writers)) if str(shard) not in self._tasks}

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 import time
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -17,12 +18,14 @@ import jwt
 import msgspec
 import structlog
 
+from oddsengine.common.file_identity import file_identity
 from oddsengine.gateway.access.grants import Access, Role, SessionLimits
 from oddsengine.gateway.access.published_keys import KeysUnavailable, PublishedKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from oddsengine.common.file_identity import FileIdentity
     from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 
 RoleName = Literal["subscriber", "service", "trader", "admin"]
@@ -128,7 +131,7 @@ class Authenticator:
         except Exception as error:  # noqa: BLE001 - whatever a library makes of hostile text: nesting, encodings, numbers
             raise Unauthorised(f"not a token: {error}") from None
         kid, algorithm = str(header.get("kid", "")), str(header.get("alg"))
-        reason, unavailable, is_expired = "no key for its algorithm and key id", False, False
+        reason, unavailable = "no key for its algorithm and key id", False
         for key in self._keys:
             try:
                 candidates = await key.candidates(kid, algorithm)
@@ -138,13 +141,26 @@ class Authenticator:
             for candidate in candidates:
                 try:
                     return self._access(jwt.decode(token, candidate, **self._decode_options(algorithm)), token)
+                except Unauthorised:
+                    raise
                 except Exception as error:  # noqa: BLE001 - as above
                     reason = str(error) or type(error).__name__
-                    # The signature was verified before.
-                    is_expired = isinstance(error, jwt.ExpiredSignatureError)
+                    if _is_of_claims(error):
+                        # It was signed with this key: what another key says of it is no reason.
+                        raise Unauthorised(reason, is_expired=isinstance(error, jwt.ExpiredSignatureError)) from None
         if unavailable:
             raise KeysUnavailable
-        raise Unauthorised(reason, is_expired=is_expired)
+        raise Unauthorised(reason, is_expired=self._claims_to_be_expired(token))
+
+    def _claims_to_be_expired(self, token: str) -> bool:
+        """Check whether a token that no key verifies says that it has expired: its key may have been replaced since."""
+        try:
+            jwt.decode(token, options={"verify_signature": False, "verify_exp": True}, leeway=self._settings.leeway_s)
+        except jwt.ExpiredSignatureError:
+            return True
+        except Exception:  # noqa: BLE001 - as above
+            return False
+        return False
 
     def _decode_options(self, algorithm: str) -> dict[str, Any]:
         settings = self._settings
@@ -198,47 +214,56 @@ def _highest(roles: list[Any]) -> str:
     return max((Role[each] for each in roles if isinstance(each, str) and each in Role.__members__), default=Role.subscriber).name
 
 
+def _is_of_claims(error: Exception) -> bool:
+    """Check whether PyJWT found fault with claims, which it reads once the signature is verified."""
+    return isinstance(error, jwt.InvalidTokenError) and not isinstance(error, (jwt.DecodeError, jwt.InvalidAlgorithmError))
+
+
+def _content(file: str) -> bytes:
+    return Path(file).read_bytes().removeprefix(BOM_UTF8).strip()
+
+
 class _LocalKey:
     """A key from a file or the environment."""
 
     def __init__(self, settings: KeySettings) -> None:
         self._settings = settings
-        self._read_at = -1
+        #: the version of the file that was read, or could not be used
+        self._tried: FileIdentity | None = None
         self._key: Any = None
 
     async def candidates(self, kid: str, algorithm: str) -> list[Any]:
-        """Return the key if it may have signed a token with such a header. A key that has become unusable is logged."""
+        """Return the key if it may have signed a token with such a header."""
         settings = self._settings
         if algorithm != settings.algorithm or (settings.kid and kid != settings.kid):
             return []
-        try:
-            return [self.read()]
-        except UnusableKey as error:
-            _log.error("key unusable", error=str(error))
-            return []
+        return [self.read()]
 
     def read(self) -> Any:
-        """Return the key, reading its file again if that has changed. Raises UnusableKey if it is not valid."""
-        modified_at = self._modified_at()
-        if self._key is None or modified_at != self._read_at:
-            self._key = self._load()
-            self._read_at = modified_at
-        return self._key
+        """Return the key, reading its file again if that has changed.
 
-    def _modified_at(self) -> int:
-        if not self._settings.file:
-            return 0
+        While the file is being replaced, or can't be used, the last key stays valid.
+
+        Raises:
+            UnusableKey: if there is none yet.
+        """
+        found = file_identity(self._settings.file) if self._settings.file else None
+        if self._key is not None and found in (None, self._tried):
+            return self._key
+        self._tried = found
         try:
-            return Path(self._settings.file).stat().st_mtime_ns
-        except OSError:
-            # While the file is being replaced, the previous key stays valid.
-            return self._read_at
+            self._key = self._load()
+        except UnusableKey as error:
+            if self._key is None:
+                raise
+            _log.error("key unusable, keeping the last one", error=str(error))
+        return self._key
 
     def _load(self) -> Any:
         settings = self._settings
         algorithm = settings.algorithm or ""
         try:
-            text = Path(settings.file).read_bytes().strip() if settings.file else os.environ[settings.env].encode()
+            text = _content(settings.file) if settings.file else os.environ[settings.env].encode()
             key = jwt.get_algorithm_by_name(algorithm).prepare_key(text)
         except KeyError:
             raise UnusableKey(f"the environment variable {settings.env} of a key is not set") from None

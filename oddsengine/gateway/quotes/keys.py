@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from oddsengine.common.file_identity import file_identity
 from oddsengine.common.settings.key_files import load_public_key, parse_private_key
 from oddsengine.gateway.quotes.signed_quote import thumbprint
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+    from oddsengine.common.file_identity import FileIdentity
     from oddsengine.gateway.quotes.settings import QuoteSettings
 
 _log: Final = structlog.get_logger(__name__)
@@ -37,15 +39,15 @@ class QuoteKeys:
         self.kid = ""
         #: key id -> public key; that of the one that signs first
         self.public: dict[str, Ed25519PublicKey] = {}
-        self._modified = self._modified_at()
+        self._identities = self._identify()
         self._load()
 
     def refresh(self) -> None:
         """Read the files again if one has changed. If that can't be used, the keys of before are kept, and it is logged."""
-        modified = self._modified_at()
-        if modified == self._modified:
+        identities = self._identify()
+        if identities == self._identities:
             return
-        self._modified = modified
+        self._identities = identities
         try:
             self._load()
         except ValueError as error:
@@ -65,15 +67,8 @@ class QuoteKeys:
         self.signing, self.public = signing, public
         self.kid = next(iter(public), "") if signing is not None else ""
 
-    def _modified_at(self) -> tuple[int, ...]:
-        return tuple(_modified_ns(file) for file in self._files)
-
-
-def _modified_ns(file: str) -> int:
-    try:
-        return Path(file).stat().st_mtime_ns
-    except OSError:
-        return 0
+    def _identify(self) -> list[FileIdentity | None]:
+        return [file_identity(file) for file in self._files]
 
 
 def _published_key(file: str) -> Ed25519PublicKey:

@@ -56,7 +56,11 @@ _log = structlog.get_logger(__name__)
 
 
 class Counters:
-    """Counts of what an archiver has done, for metrics. `behind_s` is how old what was written last was."""
+    """Counts of what an archiver has done, for metrics.
+
+    `behind_s` is how old what was written last was, `waiting_ms` when what waits to be written was published, Unix milliseconds;
+    None if nothing does.
+    """
 
     def __init__(self) -> None:
         self.entries = 0
@@ -64,6 +68,11 @@ class Counters:
         self.gaps = 0
         self.writes = 0
         self.behind_s = 0.0
+        self.waiting_ms: int | None = None
+
+    def behind(self, now_ms: int) -> float:
+        """Return by how many seconds the history is behind: while nothing can be written that grows."""
+        return self.behind_s if self.waiting_ms is None else max(0.0, (now_ms - self.waiting_ms) / 1000)
 
 
 class Archive:
@@ -129,6 +138,7 @@ class Archive:
 
     async def _open(self) -> None:
         """Connect, and restore the state of every shard. Waits until the database answers."""
+        self._counters.waiting_ms = self._wall_ms()
         while True:
             try:
                 self._connection = await self._database.connect()
@@ -144,6 +154,7 @@ class Archive:
             else:
                 _OUTAGE.worked(_USER)
                 self._room.set()
+                self._counters.waiting_ms = None
                 return
 
     def _close(self) -> None:
@@ -253,6 +264,7 @@ class Archive:
                 taken = [*(rows.take() for rows in self._rows), self._notes.take()]
                 pending = [batch for batch in taken if batch is not None]
                 commands = self._commands.take()
+                self._counters.waiting_ms = _published_ms(pending)
                 self._is_full.clear()
                 self._room.set()
                 if not pending and commands is None:
@@ -295,12 +307,16 @@ class Archive:
     def _written(self, batches: Sequence[ShardBatch]) -> None:
         counters = self._counters
         counters.writes += 1
+        counters.behind_s, counters.waiting_ms = counters.behind(self._wall_ms()), None
         counters.entries += sum(len(batch.entries) for batch in batches)
         counters.changes += sum(len(batch.changes) for batch in batches)
-        if batches:
-            counters.behind_s = max(0.0, (self._wall_ms() - min(batch.after.at_ms for batch in batches)) / 1000)
 
     @staticmethod
     def _note(error: BaseException) -> None:
         reason = str(error) or type(error).__name__
         _OUTAGE.failed(_USER, type(error).__name__, error=reason)
+
+
+def _published_ms(batches: Sequence[ShardBatch]) -> int | None:
+    """Return when the newest entries of that shard were published that is behind most; None without batches."""
+    return min((batch.after.at_ms for batch in batches), default=None)

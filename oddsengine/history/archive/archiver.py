@@ -112,4 +112,4 @@ class Archiver:
         yield "oddsengine_archived_changes_total", (), counters.changes
         yield "oddsengine_archive_gaps_total", (), counters.gaps
         if self.is_active:
-            yield "oddsengine_archive_behind_seconds", (), counters.behind_s
+            yield "oddsengine_archive_behind_seconds", (), counters.behind(self._wall_ms())

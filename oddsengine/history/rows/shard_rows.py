@@ -131,7 +131,8 @@ class ShardRows:
         decoded = cut_or_keep(first.batch).entry
         at_ms = clamp_time(decoded, after.at_ms)
         body = GapBody(after.epoch, after.seq, *first.position, first.digest, digest_of(b"", first.batch), reason)
-        self._add(RecordKind.GAP, self.shard, _encode(body))
+        # That of the beginning has nothing before it, and is kept as long as what comes after.
+        self._add(RecordKind.GAP, self.shard, _encode(body), at_ms if reason == BEGINNING else after.at_ms)
         limits = (after.epoch, after.seq, after.at_ms, *first.position, at_ms, first.digest)
         self._gap = GapRow(self.shard, *limits, None, self.position.number, reason)
         self._gaps.append(self._gap)
@@ -267,9 +268,9 @@ class ShardRows:
             key = self._keys[name] = key_of(name)
         self._add(kind, key, body)
 
-    def _add(self, kind: RecordKind, key: int, body: bytes) -> None:
-        epoch, seq, _, at_ms, number, previous = self.position
-        row = RecordRow(at_ms, key, number + 1, epoch, seq, self.shard, kind, b"", body)
+    def _add(self, kind: RecordKind, key: int, body: bytes, at_ms: int | None = None) -> None:
+        epoch, seq, _, last_ms, number, previous = self.position
+        row = RecordRow(last_ms if at_ms is None else at_ms, key, number + 1, epoch, seq, self.shard, kind, b"", body)
         digest = record_digest(previous, row)
         self._records.append(row._replace(digest=digest))
         self.position = self.position._replace(number=number + 1, record_digest=digest)

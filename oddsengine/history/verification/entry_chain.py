@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.history.rows.cutting import CLOCK_TOLERANCE_MS, clamp_time, cut_or_keep
 from oddsengine.history.rows.tables import key_of
 from oddsengine.history.verification.problems import Problem
@@ -110,9 +111,11 @@ class EntryChain:
 
     Args:
         shard: the shard.
-        gaps: what the records say of the gaps of the shard, by the position of the entry after each.
+        gaps: what the records say of the gaps of the shard, by the position of the entry after each; without the digest of its
+            content where that is not known any more.
         anchors: what is known from elsewhere of positions whose entries are kept.
         dropped: by the position before entries that are not kept any more, the last of these and its digest.
+        shards: how many shards the installation has.
     """
 
     def __init__(
@@ -121,7 +124,10 @@ class EntryChain:
         gaps: Mapping[tuple[int, int], GapBody],
         anchors: Mapping[tuple[int, int], Anchor],
         dropped: Mapping[tuple[int, int], tuple[int, int, bytes]],
+        shards: int,
     ) -> None:
+        self._shard = shard
+        self._shards = shards
         self._dropped = dropped
         self._chain = f"shard {shard}"
         self._gaps = gaps
@@ -171,7 +177,7 @@ class EntryChain:
             content = b"".join(parts)
             if previous is None:
                 gap = self._gaps.get((epoch, seq))
-                if gap is not None and sha256(content).digest() != gap.content:
+                if gap is not None and gap.content and sha256(content).digest() != gap.content:
                     return self._problem(StoredEntry(*row[:_ENTRY]), _CHANGED)
             elif digest and sha256(previous + content).digest() != digest and not self._is_after_gap(row, content):
                 return self._mismatch(
@@ -220,17 +226,24 @@ class EntryChain:
     def _is_of(self, key: int, piece: bytes) -> bool:
         """Check whether a change is of the market with a key, and remember how changes of that one begin."""
         name, start, end = _market_of(piece)
-        if key_of(name.decode(errors="replace")) != key:
+        market = name.decode(errors="replace")
+        if key_of(market) != key or not self._has(market):
             return False
         self._prefixes[key] = piece[start:end]
         return True
+
+    def _has(self, market: str) -> bool:
+        """Check whether a market is one of the shard, where questions about it look."""
+        return shard_of(EventId(market.partition("/")[0]), self._shards) == self._shard
 
     def _previous(self, entry: StoredEntry, *, is_known: bool) -> tuple[bytes | None, Problem | None]:
         """Return the digest that an entry follows, None if that is not known, and what is wrong with where it is."""
         last = self.last
         if last is not None and entry.epoch == last[0] and entry.seq == last[1] + 1:
             return last[2], None
-        while is_known and (after := self._dropped.get((last or (0, 0))[:2])) is not None and after[:2] < entry[:2]:
+        while is_known and (after := self._dropped.get((last or (0, 0))[:2])) is not None:
+            if not (last or (0, 0))[:2] < after[:2] < entry[:2]:
+                break
             self.last, self.last_ms, last = after, None, after
         if last is not None and entry.epoch == last[0] and entry.seq == last[1] + 1:
             return last[2], None
@@ -247,7 +260,7 @@ class EntryChain:
         gap = self._gaps.get((row[0], row[1]))
         if gap is None or gap.until_digest != row[6] or (gap.after_epoch, gap.after_seq) != (self.last or (0, 0))[:2]:
             return False
-        return hashlib.sha256(content).digest() == gap.content
+        return not gap.content or hashlib.sha256(content).digest() == gap.content
 
     def _why_unlinked(self, entry: StoredEntry) -> str:
         """Return why an entry does not follow the last one."""
@@ -272,6 +285,9 @@ class EntryChain:
                 return self._problem(entry, f"removed: its change {missing[0]} of {entry.changes}")
             return self._problem(entry, f"added: it has {entry.changes} changes, and there are {len(own)}")
         for ordinal, row in enumerate(own):
+            market = _market_of(row.change)[0].decode(errors="replace")
+            if row.key == key_of(market) and not self._has(market):
+                return self._problem(entry, f"the number of shards of the installation was changed: {market} is of another one")
             if row.ordinal != ordinal or row.at_ms != entry.at_ms or not self._is_of(row.key, row.change):
                 return self._problem(entry, f"changed: its change {ordinal} is that of another market, time or place")
         return self._problem(entry, _CHANGED)
@@ -294,8 +310,15 @@ class EntryChain:
     def _problem(self, entry: StoredEntry, what: str) -> Problem:
         return Problem(self._chain, f"entry {entry.epoch}-{entry.seq}", entry.at_ms, what)
 
-    def end(self, epoch: int, seq: int, digest: bytes) -> Problem | None:
-        """Check that the chain ends where the archiver has ended, and that nothing that was signed is missing."""
+    def end(self, epoch: int, seq: int, digest: bytes, *, is_whole: bool) -> Problem | None:
+        """Check that the chain ends where the archiver has ended, and that nothing that was signed is missing.
+
+        Args:
+            epoch: where the archiver has ended.
+            seq: the same.
+            digest: the digest of that entry.
+            is_whole: whether all entries were checked: if not, only what was signed after the end is missed.
+        """
         last = self.last or (0, 0, b"")
         if last[:2] < (epoch, seq):
             return Problem(self._chain, f"entry {epoch}-{seq}", 0, f"removed: the end of the chain, after {last[0]}-{last[1]}")
@@ -308,6 +331,8 @@ class EntryChain:
                 self._chain, f"entry {epoch}-{seq}", self.last_ms or 0, "computed anew: the archiver has another digest of it"
             )
         for missing in sorted(self._anchors.keys() - self.met):
+            if not is_whole and missing <= last[:2]:
+                continue
             what = f"removed: {self._anchors[missing].source} was signed after it"
             return Problem(self._chain, f"entry {missing[0]}-{missing[1]}", 0, what)
         return None

@@ -10,6 +10,7 @@ from oddsengine.commands.command import Command
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.history.forgetting import FORGOTTEN
 from oddsengine.history.rows.command_rows import time_of
+from oddsengine.history.rows.shard_rows import BEGINNING
 from oddsengine.history.rows.tables import GapBody, RecordKind, RecordRow, record_digest
 from oddsengine.history.verification.problems import Problem
 from oddsengine.streams.chain.links import digest_of
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from oddsengine.history.rows.command_rows import CommandRow
-    from oddsengine.history.rows.tables import GapRow
+    from oddsengine.history.rows.tables import GapRow, ShardPosition
     from oddsengine.history.verification.entry_chain import Anchor
 
 _decode_command: Final = msgspec.msgpack.Decoder(Command).decode
@@ -59,9 +60,7 @@ class RecordChain:
     def check(self, rows: Iterable[RecordRow]) -> Problem | None:
         """Check the next records, and return the first problem. `digest` is None where what the next one follows is not known."""
         for row in rows:
-            while self.digest is not None and row.number > self.number + 1 and self.number in self._dropped:
-                self.number, self.digest = self._dropped[self.number]
-                self._open = None
+            self._skip_dropped(row.number)
             if self.digest is not None and row.number != self.number + 1:
                 what = (
                     "added: there is one of this number" if row.number <= self.number else f"removed: what follows {self.number}"
@@ -81,9 +80,21 @@ class RecordChain:
             self.number, self.digest = row.number, row.digest
         return None
 
+    def _skip_dropped(self, number: int) -> None:
+        """Go on after the records that are not kept any more, up to those before a number."""
+        while self.digest is not None and number > self.number + 1:
+            last, digest = self._dropped.get(self.number, (0, b""))
+            if not self.number < last < number:
+                return
+            self.number, self.digest, self._open = last, digest, None
+
     def _has_gap(self, row: RecordRow) -> bool:
         """Check that a row of `gaps` says what a record says. The state is known again with the next record of profiles."""
-        before, gap, body = self._open, self._gaps.pop(row.number, None), _decode_gap(row.body)
+        before, gap = self._open, self._gaps.pop(row.number, None)
+        try:
+            body = _decode_gap(row.body)
+        except DECODING_ERRORS:
+            return False
         self.gaps[body.until_epoch, body.until_seq] = body
         if gap is None or body[:5] != (*gap[1:3], *gap[4:6], gap.until_digest) or body.reason != gap.reason:
             return False
@@ -91,14 +102,22 @@ class RecordChain:
             return False
         if row.shard >= 0:
             self._open = gap
-            return gap.after_ms == row.at_ms
+            is_beginning = gap.reason == BEGINNING and not gap.after_ms
+            # Earlier releases have noted the beginning at the time 0.
+            return row.at_ms == gap.after_ms or (is_beginning and row.at_ms == gap.until_ms)
         return gap.known_ms == gap.until_ms
 
     def _problem(self, row: RecordRow, what: str) -> Problem:
         return Problem(self._chain, f"record {row.number}", row.at_ms, what)
 
-    def end(self, number: int, digest: bytes) -> Problem | None:
-        """Check that the chain ends where the archiver has ended, and not before what was signed; and that gaps have records."""
+    def end(self, number: int, digest: bytes, *, is_whole: bool) -> Problem | None:
+        """Check that the chain ends where the archiver has ended, and not before what was signed; and that gaps have records.
+
+        Args:
+            number: where the archiver has ended.
+            digest: the digest of that record.
+            is_whole: whether all records were checked, so that gaps without one are known.
+        """
         if self.number < number:
             return Problem(self._chain, f"record {number}", 0, f"removed: the end of the chain, after {self.number}")
         if self.number > number:
@@ -108,7 +127,7 @@ class RecordChain:
         if (signed := max(self._anchors, default=0)) > number:
             what = f"removed: {self._anchors[signed].source} was signed after it"
             return Problem(self._chain, f"record {signed}", 0, what)
-        return self._find_wrong_gap()
+        return self._find_wrong_gap() if is_whole else None
 
     def _find_wrong_gap(self) -> Problem | None:
         if (gap := self._open) is not None and gap.known_ms is not None:
@@ -148,7 +167,7 @@ class CommandChain:
                 previous = self._digest
             elif gap is None:
                 return _command_problem(row, f"removed: what follows {self.seq}")
-            elif (*gap[2:4], *gap[6:8], gap.number) != (self.seq, self._at_ms, row.at_ms, row.digest, self._rows):
+            elif (*gap[2:4], *gap[6:10]) != (self.seq, self._at_ms, row.at_ms, row.digest, row.at_ms, self._rows):
                 return _command_problem(row, "changed: the gap before it is not where its row of `gaps` says")
             else:
                 previous = None
@@ -172,17 +191,23 @@ class CommandChain:
             return f"removed or added: {anchor.source} was signed after {number} rows, and there are {self._rows} up to here"
         return ""
 
-    def end(self, seq: int, digest: bytes, number: int) -> Problem | None:
+    def end(self, position: ShardPosition) -> Problem | None:
         """Check that the chain ends where the archiver has ended, and that nothing that was signed is missing."""
+        seq = position.seq
         if self.seq < seq:
             return Problem("commands", f"entry {seq}", 0, f"removed: the end of the log, after {self.seq}")
         if self.seq > seq:
             return Problem("commands", f"entry {self.seq}", 0, f"added: the log ends with {seq}")
-        if self._digest is not None and self._digest != digest:
+        if self._digest is not None and self._digest != position.digest:
             return Problem("commands", f"entry {seq}", 0, "computed anew: the archiver has another digest of it")
         for missing in sorted(self._anchors.keys() - self._met):
             return Problem("commands", f"entry {missing}", 0, f"removed: {self._anchors[missing].source} was signed after it")
-        return self._find_wrong_count(seq, number)
+        return self._find_wrong_count(seq, position.number) or self._find_wrong_end(position)
+
+    def _find_wrong_end(self, position: ShardPosition) -> Problem | None:
+        if self._at_ms == position.at_ms:
+            return None
+        return Problem("commands", f"entry {position.seq}", self._at_ms, "the row of `positions` that names it has another time")
 
     def _find_wrong_count(self, seq: int, number: int) -> Problem | None:
         if self._rows != number:

@@ -12,6 +12,8 @@ from oddsengine.history.verification.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from oddsengine.history.rows.tables import ShardPosition
+
 #: Tables that have an index by shard.
 _TABLES: Final = ("entries", "records", "gaps", "dropped")
 _ADDED: Final = "added: the installation has no such shard"
@@ -53,13 +55,17 @@ async def find_foreign_change(connection: Any, shards: int) -> list[Problem]:
     return [Problem(f"shard {row['shard']}", where, row["at_ms"], _ADDED)]
 
 
-async def find_moved_gap(connection: Any, shard: int) -> list[Problem]:
-    """Return the first gap of a shard whose end has another time than its entry."""
+async def find_moved(connection: Any, shard: int, position: ShardPosition) -> list[Problem]:
+    """Return the first gap of a shard whose end has another time than its entry, or the end of the shard if that has."""
     row = await connection.fetchrow(_GAP_TIMES, shard)
-    if row is None:
+    if row is not None:
+        where = f"gap before {row['until_epoch']}-{row['until_seq']}"
+        return [Problem(f"records of shard {shard}", where, row["at_ms"], "changed: the entry after it has another time")]
+    at_ms = await connection.fetchval(_AT, shard, position.epoch, position.seq)
+    if at_ms is None or at_ms == position.at_ms:
         return []
-    where = f"gap before {row['until_epoch']}-{row['until_seq']}"
-    return [Problem(f"records of shard {shard}", where, row["at_ms"], "changed: the entry after it has another time")]
+    where = f"entry {position.epoch}-{position.seq}"
+    return [Problem(f"shard {shard}", where, at_ms, "the row of `positions` that names it has another time")]
 
 
 async def find_kept(connection: Any, shard: int, dropped: Iterable[Mapping[str, Any]]) -> list[Problem]:
@@ -74,9 +80,18 @@ async def find_kept(connection: Any, shard: int, dropped: Iterable[Mapping[str, 
             query = f"SELECT EXISTS (SELECT FROM {table} WHERE shard = $1 AND at_ms >= $2 AND at_ms < $3)"
             if await connection.fetchval(query, shard, *limits):
                 return [_problem(shard, day, f"added: there are {table} of this day")]
-        before_ms = await connection.fetchval(_AT, shard, row["before_epoch"], row["before_seq"])
+        last, before = (row["epoch"], row["seq"]), (row["before_epoch"], row["before_seq"])
+        # Of a shard that had only records on that day there is no entry.
+        has_entries = last != (0, 0) or row["number"] is None
+        if has_entries and last <= before:
+            return [_problem(shard, day, "added, or changed: it ends before it begins")]
+        next_one = before[0], before[1] + 1
+        for epoch, seq in (last, next_one):
+            if await connection.fetchval(_AT, shard, epoch, seq) is not None:
+                return [_problem(shard, day, f"added, or changed: its entry {epoch}-{seq} is there")]
+        before_ms = await connection.fetchval(_AT, shard, *before)
         if before_ms is not None and before_ms >= (day + _DAYS_SLACK) * DAY_MS:
-            return [_problem(shard, day, f"added, or changed: {row['before_epoch']}-{row['before_seq']} before it is of later")]
+            return [_problem(shard, day, f"added, or changed: {before[0]}-{before[1]} before it is of later")]
     return []
 
 

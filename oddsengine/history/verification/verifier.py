@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from oddsengine.history.archive.writer import read_position
 from oddsengine.history.rows.command_rows import NUMBER, STREAM, CommandRow
 from oddsengine.history.rows.note_rows import NOTES
-from oddsengine.history.rows.tables import GapRow, RecordRow, ShardPosition
+from oddsengine.history.rows.tables import GapBody, GapRow, RecordRow, ShardPosition
 from oddsengine.history.schema.partitions import DAY_MS
 from oddsengine.history.verification.checkpoints import CheckpointRow, read_checkpoints
 from oddsengine.history.verification.entry_chain import Anchor, EntryChain, StoredChange, StoredEntry, kept_anchors
 from oddsengine.history.verification.note_chains import CommandChain, RecordChain
 from oddsengine.history.verification.parts import verify_parts
 from oddsengine.history.verification.problems import Problem
-from oddsengine.history.verification.unchained import find_foreign, find_foreign_change, find_kept, find_moved_gap
+from oddsengine.history.verification.unchained import find_foreign, find_foreign_change, find_kept, find_moved
 from oddsengine.history.verification.windows import Facts, Job
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ EVER: Final = (0, 2**62)
 class Verified(NamedTuple):
     """The result of a verification: what was verified, the first problem of each chain, and what the history says that it lacks.
 
-    `dropped` are days that are not kept any more, since 1970.
+    `dropped` are days that are not kept any more, since 1970; `newest` is the newest checkpoint that is what it was.
     """
 
     entries: int
@@ -62,6 +62,7 @@ class Verified(NamedTuple):
     problems: list[Problem]
     gaps: list[GapRow]
     dropped: list[int]
+    newest: CheckpointRow | None
 
 
 class Verifier:
@@ -89,6 +90,7 @@ class Verifier:
         self._progress = progress
         self._period = period
         self._checkpoints: list[Checkpoint] = []
+        self._newest: CheckpointRow | None = None
         self._problems: list[Problem] = []
         self._found_gaps: list[GapRow] = []
         self._dropped: set[int] = set()
@@ -122,13 +124,16 @@ class Verifier:
             problems=self._problems,
             gaps=self._found_gaps,
             dropped=sorted(self._dropped),
+            newest=self._newest,
         )
 
     async def _verify(self, connection: Any, beside: Any, moment: str) -> None:
         if self._keys:
             columns = ", ".join(CheckpointRow._fields)
-            rows = await connection.fetch(f"SELECT {columns} FROM checkpoints ORDER BY number")
-            self._checkpoints, problem = read_checkpoints([CheckpointRow(*row) for row in rows], self._keys)
+            found = await connection.fetch(f"SELECT {columns} FROM checkpoints ORDER BY number")
+            rows = [CheckpointRow(*row) for row in found]
+            self._checkpoints, problem = read_checkpoints(rows, self._keys)
+            self._newest = rows[len(self._checkpoints) - 1] if self._checkpoints else None
             self._note(problem)
         shards = await connection.fetchval("SELECT shards FROM installation") or 0
         signed = {stream for checkpoint in self._checkpoints for stream in checkpoint.streams}
@@ -137,10 +142,10 @@ class Verifier:
         for shard in range(shards):
             position = await read_position(connection, str(shard))
             dropped = await self._read_dropped(connection, shard)
-            self._problems += await find_kept(connection, shard, dropped) or await find_moved_gap(connection, shard)
+            self._problems += await find_kept(connection, shard, dropped) or await find_moved(connection, shard, position)
             records = await self._check_records(connection, shard, dropped, position)
             jumps = {(row["before_epoch"], row["before_seq"]): (row["epoch"], row["seq"], row["digest"]) for row in dropped}
-            facts.append(Facts(records.gaps, kept_anchors(self._positions(str(shard)), jumps), jumps))
+            facts.append(Facts(records.gaps, kept_anchors(self._positions(str(shard)), jumps), jumps, shards))
             positions.append(position)
         suspects = await self._check_windows(connection, Job(self._database, moment, facts, self._period), positions)
         for shard in suspects:
@@ -161,6 +166,12 @@ class Verifier:
         gaps, jumps = await self._gaps(connection, shard), _jumps(dropped)
         kept = {gap.number: gap for gap in gaps if not any(before < gap.number <= last for before, (last, _) in jumps.items())}
         chain = RecordChain(shard, kept, self._numbers(shard), jumps, name)
+        # The record of a gap is on the day before it. If that is not kept any more, the row is all there is.
+        ends = {(row["epoch"], row["seq"]) for row in dropped}
+        for gap in gaps:
+            if gap.number not in kept and gap[1:3] in ends:
+                said = GapBody(*gap[1:3], *gap[4:6], gap.until_digest, b"", gap.reason)
+                chain.gaps[gap.until_epoch, gap.until_seq] = said
         if self._period[0]:
             chain.digest = None
         async with aclosing(_chunks(connection, f"{_RECORDS} ORDER BY number", shard, *self._period)) as chunks:
@@ -170,8 +181,9 @@ class Verifier:
                 if problem is not None:
                     self._note(problem)
                     return chain
-        if self._period == EVER:
-            self._note(chain.end(position.number, position.record_digest))
+        # Without any since the period begins, the last one may be older.
+        if self._reaches_end and (chain.number or self._is_whole):
+            self._note(chain.end(position.number, position.record_digest, is_whole=self._is_whole))
         return chain
 
     async def _check_windows(self, connection: Any, job: Job, positions: Sequence[ShardPosition]) -> list[int]:
@@ -190,8 +202,13 @@ class Verifier:
         if changes != sum(part.changes):
             self._problems += await find_foreign_change(connection, len(shards))
             suspects.update(shards)
-        if self._period == EVER:
-            suspects.update(shard for shard in shards if (part.ends[shard] or (0, 0, b"")) != positions[shard][:3])
+        ends = [(part.ends[shard] or (0, 0, b""), max(job.shards[shard].anchors, default=(0, 0))) for shard in shards]
+        suspects.update(
+            shard
+            for shard, (last, signed) in enumerate(ends)
+            if self._has_end(positions[shard]) and (last != positions[shard][:3] or signed > last[:2])
+        )
+        if self._is_whole:
             suspects.update(shard for shard in shards if part.met[shard] != len(job.shards[shard].anchors))
         self._counts["entries"] += sum(part.entries[shard] for shard in shards if shard not in suspects)
         self._counts["changes"] += sum(part.changes[shard] for shard in shards if shard not in suspects)
@@ -213,8 +230,8 @@ class Verifier:
         query = "SELECT count(*) FROM changes WHERE shard = $1 AND at_ms >= $2 AND at_ms < $3"
         if await connection.fetchval(query, shard, *self._period) != found:
             self._note(await self._find_added(connection, shard))
-        elif self._period == EVER:
-            self._note(chain.end(position.epoch, position.seq, position.digest))
+        elif self._has_end(position):
+            self._note(chain.end(position.epoch, position.seq, position.digest, is_whole=self._is_whole))
 
     async def _entries_with_changes(
         self, connection: Any, beside: Any, shard: int
@@ -252,7 +269,7 @@ class Verifier:
                 if problem is not None:
                     self._note(problem)
                     return
-        self._note(chain.end(position.seq, position.digest, position.number))
+        self._note(chain.end(position))
 
     async def _find_added(self, connection: Any, shard: int) -> Problem:
         row = await connection.fetchrow(_ADDED, shard, *self._period)
@@ -267,6 +284,18 @@ class Verifier:
         first_ms, end_ms = self._period
         self._found_gaps += [gap for gap in gaps if gap.until_ms >= first_ms and gap.after_ms < end_ms]
         return gaps
+
+    @property
+    def _is_whole(self) -> bool:
+        return self._period == EVER
+
+    @property
+    def _reaches_end(self) -> bool:
+        return self._period[1] == EVER[1]
+
+    def _has_end(self, position: ShardPosition) -> bool:
+        """Check whether the end of the chain of a shard is verified."""
+        return self._is_whole or (self._reaches_end and position.at_ms >= self._period[0])
 
     def _positions(self, stream: str) -> dict[tuple[int, int], Anchor]:
         return {

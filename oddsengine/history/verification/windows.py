@@ -54,6 +54,7 @@ class Facts(NamedTuple):
     gaps: Mapping[tuple[int, int], GapBody]
     anchors: Mapping[tuple[int, int], Anchor]
     dropped: Mapping[tuple[int, int], tuple[int, int, bytes]]
+    shards: int
 
 
 class Job(NamedTuple):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from oddsengine.common.clock import CLOCK
+from oddsengine.common.file_identity import file_identity
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.noting.recorder import NoteRecorder
 from oddsengine.runtime.feeding.running import member_name
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from oddsengine.common.file_identity import FileIdentity
     from oddsengine.engine.engine import Engine
     from oddsengine.runtime.settings import Settings
 
@@ -32,18 +35,16 @@ class ConfigDigest:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stat: tuple[int, int] | None = None
+        self._identity: FileIdentity | None = None
         self._digest = ""
 
     def __call__(self) -> str:
         """Return the digest in hexadecimal; the last one while the file can't be read."""
-        try:
-            stat = self._path.stat()
-            if (stat.st_mtime_ns, stat.st_size) != self._stat:
+        found = file_identity(self._path)
+        if found is not None and found != self._identity:
+            with contextlib.suppress(OSError):
                 self._digest = hashlib.sha256(self._path.read_bytes()).hexdigest()
-                self._stat = (stat.st_mtime_ns, stat.st_size)
-        except OSError:
-            pass
+                self._identity = found
         return self._digest
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.common.http import RequestRejected, error
+from oddsengine.common.times import parse_time
 from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.history.questions.cursors import decode_cursor
@@ -35,10 +35,7 @@ def time_of(request: web.Request, name: str) -> int | None:
             at_ms = int(text) if len(text) <= _MAX_DIGITS else -1
         else:
             # An unescaped `+` of a zone has become a space.
-            # RFC 3339 allows small letters too.
-            spelt = text.upper()
-            at = datetime.fromisoformat(spelt.replace(" ", "+") if "T" in spelt else spelt)
-            at_ms = round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+            at_ms = parse_time(text.replace(" ", "+") if "T" in text.upper() else text)
     except (ValueError, OverflowError):
         at_ms = -1
     if not 0 <= at_ms <= _MAX_MS:

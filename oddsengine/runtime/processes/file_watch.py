@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from oddsengine.common.file_identity import file_identity
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
@@ -23,11 +25,11 @@ async def changes(path: Path, poll_s: float = POLL_S) -> AsyncIterator[None]:
         path: the file, or a link to it.
         poll_s: how often it is checked; it is complete if it is the same twice.
     """
-    seen, content = identity(path), _content(path)
+    seen, content = file_identity(path), _content(path)
     pending = seen
     while True:
         await asyncio.sleep(poll_s)
-        found = identity(path)
+        found = file_identity(path)
         if found != pending:
             pending = found
         elif found != seen and found is not None:
@@ -35,15 +37,6 @@ async def changes(path: Path, poll_s: float = POLL_S) -> AsyncIterator[None]:
             if (changed := _content(path)) is not None and changed != content:
                 content = changed
                 yield
-
-
-def identity(path: Path) -> tuple[int, ...] | None:
-    """Return what identifies a version of a file, with all links followed; None if it is missing."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _content(path: Path) -> bytes | None:

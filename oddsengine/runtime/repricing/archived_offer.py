@@ -83,6 +83,12 @@ _RESULTS: Final = """
         SELECT change FROM changes WHERE key = keys.key AND at_ms >= $2
         ORDER BY at_ms DESC, epoch DESC, seq DESC, ordinal DESC LIMIT 1
     ) AS last"""
+# Each entry has one, and so each change and record.
+_NEXT: Final = """
+    SELECT min(next.at_ms) FROM positions, LATERAL (
+        SELECT at_ms FROM entries WHERE shard = CASE WHEN stream ~ '^[0-9]+$' THEN stream::smallint END AND at_ms >= $1
+        ORDER BY at_ms LIMIT 1
+    ) AS next"""
 
 
 class NothingArchived(HistoryError):
@@ -122,7 +128,7 @@ class ArchivedOffer:
         self._stale_ms = stale_ms
 
     async def end_ms(self) -> int:
-        """Return up to when it is archived, at most where it ends.
+        """Return up to when it is archived, at most where it ends. From now on it ends there.
 
         Raises:
             NothingArchived: if that is before it begins.
@@ -131,7 +137,8 @@ class ArchivedOffer:
         reached = rows[0][0]
         if reached is None or reached <= self._since_ms:
             raise NothingArchived
-        return min(int(reached), self._until_ms)
+        self._until_ms = min(int(reached), self._until_ms)
+        return self._until_ms
 
     async def commands(self) -> RecordedCommands:
         """Return what people commanded up to the end."""
@@ -167,6 +174,10 @@ class ArchivedOffer:
         while from_ms < self._until_ms:
             to_ms = min(from_ms + span_ms, self._until_ms)
             rows = [row for _, row in await _read(connection, _CHANGES, from_ms, to_ms)]
+            if not rows:
+                # Where there is no entry for long, as before the history begins, that is not read minute by minute.
+                following_ms = (await connection.fetchval(_NEXT, to_ms)) or self._until_ms
+                to_ms = min(max(to_ms, following_ms), self._until_ms)
             growth = min(_MAX_GROWTH, _ROWS / max(len(rows), 1))
             rows += moments[bisect_left(places, from_ms) : bisect_left(places, to_ms)]
             rows.sort()

@@ -55,7 +55,9 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_archived_entries_total": _counter("Stream entries written into the history."),
     "oddsengine_archived_changes_total": _counter("Changes of markets written into the history."),
     "oddsengine_archive_gaps_total": _counter("Times that entries were missing before they were archived."),
-    "oddsengine_archive_behind_seconds": _gauge("How old the last entry was when it was written.", merged="max"),
+    "oddsengine_archive_behind_seconds": _gauge(
+        "How old the oldest entry is that is not written, or else the last one was.", merged="max"
+    ),
     # feeds
     "oddsengine_feed_live": _gauge("Whether a feed is live.", "feed"),
     "oddsengine_feed_state": _gauge("1 for the state that a feed is in, 0 for the others.", "feed", "state"),
@@ -112,7 +114,7 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_webhook_pending": _gauge("Events in the outbox that an endpoint does not have yet.", "webhook"),
     "oddsengine_bridge_active": _gauge("Whether this process is the one that publishes to a broker.", "bridge"),
     "oddsengine_bridge_behind_seconds": _gauge(
-        "How old the newest entry was when the broker acknowledged it.", "bridge", "shard"
+        "How old the oldest entry is that the broker has not acknowledged, or else the last one was.", "bridge", "shard"
     ),
     "oddsengine_bridge_messages_total": _counter("Messages that a broker has acknowledged, by kind.", "bridge", "kind"),
     "oddsengine_bridge_failures_total": _counter("Attempts to connect or to send that a broker has failed.", "bridge"),

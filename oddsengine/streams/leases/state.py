@@ -120,6 +120,8 @@ class LeaseState:
         self._entries: dict[str, Entry] = {}
         #: until when this member's lease lasts
         self.until_s = float("-inf")
+        #: identifies what this member does its work by; empty if it does not say
+        self.config = ""
 
     def is_held(self, now_s: float) -> bool:
         """Check whether this member may work on what it owns."""
@@ -131,12 +133,12 @@ class LeaseState:
         So it is after a write without an answer too: others may have seen that one, and count from then.
         """
         items = tuple(self._items) if self._announces else None
-        last = encode(Member(self._beat, rank, is_leaving, items))
+        last = encode(Member(self._beat, rank, is_leaving, items, self._lease_s, self.config))
         if now_s < self._renew_at_s and last == self._acknowledged:
             return last
         self._beat += 1
         self._renew_at_s = now_s + self._lease_s / RENEWALS
-        return encode(Member(self._beat, rank, is_leaving, items))
+        return encode(Member(self._beat, rank, is_leaving, items, self._lease_s, self.config))
 
     def use(self, items: Sequence[str]) -> None:
         """Own other items from now on. What is owned and not among them is handed to a member that can own it, else released."""
@@ -162,7 +164,7 @@ class LeaseState:
         if away_s > self._lease_s / 2:
             # We have not watched for a while: nobody who was alive can be judged by that.
             self._seen = {
-                member: seen._replace(at_s=now_s) if self._observed_s - seen.at_s < self._lease_s else seen
+                member: seen._replace(at_s=now_s) if self._observed_s - seen.at_s < self._lease_s_of(member) else seen
                 for member, seen in self._seen.items()
             }
         is_first = self._observed_s == float("-inf")
@@ -202,11 +204,20 @@ class LeaseState:
         if member == self.me:
             return True
         seen = self._seen.get(member)
-        return seen is not None and now_s - seen.at_s < self._lease_s
+        return seen is not None and now_s - seen.at_s < self._lease_s_of(member)
+
+    def _lease_s_of(self, member: str) -> float:
+        """Return how long a member's lease lasts, which it says itself: it renews one that is longer than ours less often."""
+        found = self._members.get(member)
+        return found.lease_s if found is not None and found.lease_s > 0.0 else self._lease_s
 
     def others(self, now_s: float) -> list[str]:
         """Return the other members that are alive and stay."""
         return [member for member in self._members if member != self.me and self._stays(member, now_s)]
+
+    def configured_otherwise(self, now_s: float) -> list[str]:
+        """Return the other members that are alive, stay, and do their work by something else than this one."""
+        return [member for member in self.others(now_s) if self._members[member].config not in {"", self.config}]
 
     def owner_of(self, item: str) -> str:
         """Return who owns an item, empty if nobody does."""
@@ -335,7 +346,7 @@ class LeaseState:
         owning = {entry.owner for entry in self._entries.values()}
         for member, value in self._table.members.items():
             seen = self._seen.get(member)
-            if seen is not None and member not in owning and now_s - seen.at_s > _FORGET_AFTER * self._lease_s:
+            if seen is not None and member not in owning and now_s - seen.at_s > _FORGET_AFTER * self._lease_s_of(member):
                 yield Operation("", b"", b"", member, value)
 
     def releases(self) -> Iterable[Operation]:

@@ -11,13 +11,16 @@ import msgspec
 class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     """The value of a member: a number that grows, how much it is able to do, whether it is leaving, and which items it can own.
 
-    One that does not say which can own all.
+    One that does not say which can own all. `lease_s` is how long its lease lasts; 0: as long as that of who reads it. `config`
+    identifies what its work is done by, empty if it does not say.
     """
 
     beat: int
     rank: int = 0
     is_leaving: bool = False
     items: tuple[str, ...] | None = None
+    lease_s: float = 0.0
+    config: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):

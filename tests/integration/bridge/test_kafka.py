@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import UnknownTopicOrPartitionError
 
+from oddsengine.bridge.delivery import BrokerFailed
+from oddsengine.bridge.kafka import KafkaBroker, connect_kafka
+from oddsengine.bridge.messages import status_message
 from oddsengine.bridge.settings import BridgeSettings, KafkaSettings, TopicSettings
 from oddsengine.domain.feed_updates import MarketUpdate
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.runtime.parts.bridge import run_bridge
 from oddsengine.runtime.settings import EngineSettings, RedisSettings, Settings
+from oddsengine.streams.positions import ORIGIN
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.credentials import Certificates
 from tests.support.processes.command import command, free_port, get
@@ -54,6 +62,13 @@ def of(kind: str, **fields: Any) -> Callable[[Received], bool]:
         return each.headers["kind"] == kind and all(found.get(key) == value for key, value in fields.items())
 
     return holds
+
+
+async def behind_s(port: int) -> float:
+    """Return by how much a bridge says that it is behind."""
+    _, metrics = await get(f"http://127.0.0.1:{port}/metrics")
+    (found,) = re.findall(r'oddsengine_bridge_behind_seconds{bridge="kafka",shard="0"} (\S+)', metrics)
+    return float(found)
 
 
 async def test_what_is_published_settled_and_commanded_arrives_in_topics(tmp_path: Path) -> None:
@@ -120,6 +135,9 @@ async def test_kill_9_loses_nothing_and_a_new_epoch_is_a_named_gap(
     async with command("bridge", "kafka", "-c", config, cwd=tmp_path) as process:
         # The broker is away at first: the bridge waits for it, and for nothing else.
         await process.logged("broker unavailable")
+        begun_s = await behind_s(port)
+        while await behind_s(port) <= begun_s:
+            await asyncio.sleep(0.05)
         async with kafka(broker_port) as address, consuming(address, *TOPICS) as consumer:
             received = await consumer.until(of("snapshot", market="e2/match_odds"), of("status", state="live"))
             assert (200, {"status": "ready", "active": True}) == await get(f"http://127.0.0.1:{port}/readyz")
@@ -158,3 +176,28 @@ async def test_kill_9_loses_nothing_and_a_new_epoch_is_a_named_gap(
             assert last["e2/match_odds"] is None
             assert MarketId("e1/match_odds") in new.offer.markets
             assert 2.5 == last["e1/match_odds"]["state"]["selections"]["home"]["price"]  # type: ignore[index]
+
+
+class Refusing:
+    """A producer whose broker does not know a topic: the one that runs here creates it instead."""
+
+    async def send(self, topic: str, *_args: Any, **_options: Any) -> None:
+        """Fail."""
+        raise UnknownTopicOrPartitionError(topic)
+
+
+async def test_a_topic_that_was_deleted_is_created_again() -> None:
+    async with kafka() as address:
+        settings = KafkaSettings(brokers=(address,), partitions=2)
+        broker = await connect_kafka(settings)
+        admin = AIOKafkaAdminClient(bootstrap_servers=address)
+        await admin.start()
+        try:
+            await admin.delete_topics(["odds.status"])
+            assert "odds.status" not in await admin.list_topics()
+            with pytest.raises(BrokerFailed, match="its topic was missing, and is created"):
+                await KafkaBroker(cast("Any", Refusing()), settings).send([status_message(0, ORIGIN, 0, is_live=True)])
+            assert "odds.status" in await admin.list_topics()
+        finally:
+            await admin.close()
+            await broker.close()

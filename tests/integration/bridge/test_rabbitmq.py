@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import aio_pika
 import msgspec
+from structlog.testing import capture_logs
 
 from oddsengine.bridge.settings import BridgeSettings, RabbitmqSettings
 from oddsengine.runtime.parts.bridge import run_bridge
 from oddsengine.runtime.settings import EngineSettings, RedisSettings, Settings
+from tests.support.builders import an_offer_of
 from tests.support.credentials import Certificates
 from tests.support.programs.rabbitmq import needs_rabbitmq, rabbitmq
 from tests.support.programs.relay import Relay
-from tests.support.service import PATIENCE_S
+from tests.support.service import PATIENCE_S, wait_until
 from tests.support.streams.ends import Owner
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ async def test_messages_are_routed_and_none_is_lost_with_a_connection(
     certificates = Certificates(tmp_path)
     password = tmp_path / "password"
     password.write_text("guest\n")
-    async with rabbitmq(tmp_path) as port, Relay(port, certificates).running() as relay:
+    async with rabbitmq(tmp_path, "max_message_size = 20000") as port, Relay(port, certificates).running() as relay:
         broker = RabbitmqSettings(
             url=f"amqps://127.0.0.1:{relay.port}/",
             user="guest",
@@ -102,3 +104,15 @@ async def test_messages_are_routed_and_none_is_lost_with_a_connection(
             only = await until(of_market, kind="change", seq=owner.offer.seq)
             assert {"snapshot", "change"} == {body["kind"] for _, body in only}
             assert msgspec.json.encode(only[-1][1]["state"]["selections"]["home"]["price"]) == b"2.1"
+            # The broker refuses a message that is too large. That is said once, and others arrive.
+            with capture_logs() as logs:
+                owner.offer.stage_market(an_offer_of("e1/outright", {f"runner {number}": 2000 for number in range(300)}))
+                await owner.flush()
+                await wait_until(lambda: bool(logs), "a message is refused")
+                while not arrived.empty():
+                    arrived.get_nowait()
+                for _ in range(3):
+                    await until(arrived, kind="status")
+            (refused,) = [entry for entry in logs if "larger than" in entry.get("error", "")]
+            assert "the largest message is the change of e1/outright" in refused["error"]
+            assert "broker available again" not in {entry["event"] for entry in logs}

@@ -18,6 +18,7 @@ from oddsengine.history.settings import HistorySettings
 from tests.support.credentials import Certificates
 from tests.support.history.archiving import archiving, fetch, until_archived
 from tests.support.history.databases import shared_postgres
+from tests.support.service import wait_until
 from tests.support.streams.ends import Owner
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from oddsengine.streams.embedded import EmbeddedRedis
 
+HOUR_MS = 3_600_000
 _SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"
 
 
@@ -86,14 +88,17 @@ async def silenced(database: Database, folder: Path) -> AsyncIterator[tuple[Data
 async def test_a_server_that_is_gone_without_a_word_is_left(
     database: Database, redis_server: EmbeddedRedis, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Until then the archiver says that it is behind, ever more."""
     monkeypatch.setattr(archive, "_WRITE_TIMEOUT_S", 0.3)
     owner = await Owner(redis).claimed()
     with tempfile.TemporaryDirectory() as folder:
-        async with silenced(database, Path(folder)) as (carried, is_silent), archiving(carried, redis_server.url):
+        async with silenced(database, Path(folder)) as (carried, is_silent), archiving(carried, redis_server.url) as counters:
             await until_archived(database, owner.offer.epoch, 0)
             is_silent.set()
             await owner.offers(2000)
+            await wait_until(lambda: 3600 == counters.behind(2 * HOUR_MS) - counters.behind(HOUR_MS), "nothing is written")
             await until_archived(database, owner.offer.epoch, 1)
+            await wait_until(lambda: 0 == counters.behind(2 * HOUR_MS) - counters.behind(HOUR_MS), "everything is written")
     assert [(2,)] == await fetch(database, "SELECT count(*) FROM entries")
 
 

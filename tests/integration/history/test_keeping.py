@@ -23,7 +23,7 @@ from oddsengine.streams.publisher import prepare
 from tests.support.builders import a_command, an_event, an_offer_of
 from tests.support.history.archiving import NAMESPACE, archiving, fetch, market_at, until_archived, wall_ms
 from tests.support.history.databases import shared_postgres
-from tests.support.streams.ends import Owner
+from tests.support.streams.ends import KEYS, Owner
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -131,3 +131,35 @@ async def test_who_is_forgotten_is_nobody_and_the_chain_is_whole(
     assert [] == await fetch(database, "SELECT seq FROM commands WHERE commands::text LIKE '%bob%'")
     assert [] == (await Verifier(database, {}).run()).problems
     assert (pseudonym, 0) != await forget_author(database, "bob")
+
+
+async def published_on(owner: Owner, day: int, price: int) -> None:
+    """Publish a price on a day since 1970."""
+    owner.offer.stage_event(an_event())
+    owner.offer.stage_market(an_offer_of(prices={"home": price}))
+    batch = owner.offer.commit(day * DAY_MS + price)
+    assert batch is not None
+    await owner.publisher.publish(prepare(owner.offer, batch))
+
+
+async def test_what_is_left_is_whole_where_a_gap_reaches_into_it(
+    database: Database, redis_server: EmbeddedRedis, redis: Redis
+) -> None:
+    """That of the beginning, and one over a midnight: its record is of the day before."""
+    owner = await Owner(redis).claimed(3 * DAY_MS)
+    epoch = owner.offer.epoch
+    for seq, day in enumerate((3, 3, 3, 4, 4, 4), 1):
+        await published_on(owner, day, 2000 + 100 * seq)
+        if seq in {3, 6}:
+            await redis.xtrim(KEYS.changes, minid=f"{epoch}-{seq}", approximate=False)
+            async with archiving(database, redis_server.url):
+                await until_archived(database, epoch, seq)
+    assert [("beginning",), ("trimmed",)] == await fetch(database, "SELECT reason FROM gaps ORDER BY number")
+    connection = await database.connect()
+    try:
+        for first_kept, dropped in ((3, []), (4, [3])):
+            assert dropped == await drop_old_days(connection, first_kept)
+            verified = await Verifier(database, {}).run()
+            assert ([], dropped) == (verified.problems, verified.dropped)
+    finally:
+        await connection.close()

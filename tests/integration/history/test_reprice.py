@@ -88,6 +88,11 @@ async def test_a_recording_is_compared_with_what_was_published_of_it(database: D
     of_all = (await repriced(tmp_path, "new.toml", 12))["lines"][0]
     assert 0.02 < of_all["book_sum"]["change"] < 0.04
     assert of_all["price"]["mean"] < -0.01
+    # So it does from before the history begins to after it ends, which does not take longer.
+    ever = await asyncio.to_thread(
+        called, "reprice", recording, "--config", tmp_path / "new.toml", "--json", "--from", "1990-01-01", "--to", "2090-01-01"
+    )
+    assert (0, START_MS + 200) == (ever.returncode, orjson.loads(ever.stdout)["from_ms"]), ever.stderr
     # The results came after the time that is compared.
     assert of_all["hold_markets"] > 0
     left = "SELECT count(*) FROM records WHERE kind = 2 AND at_ms BETWEEN $1 AND $2"

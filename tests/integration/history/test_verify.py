@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from oddsengine.common.settings.key_files import load_private_key, load_public_key
+from oddsengine.domain.ids import EventId, shard_of
+from oddsengine.history.archive.upkeep import write_checkpoint
 from oddsengine.history.archive.writer import write_batches
 from oddsengine.history.database import claim_installation
 from oddsengine.history.rows.tables import RecordRow, record_digest
 from oddsengine.history.schema.partitions import make_days
 from oddsengine.history.verification.checkpoints import fingerprint, generate_key
-from oddsengine.history.verification.verifier import Verifier
+from oddsengine.history.verification.verifier import EVER, Verifier
 from oddsengine.streams.commands.log import CommandLog
 from tests.support.builders import a_command, an_event, an_offer_of
-from tests.support.history.archiving import NAMESPACE, archiving, fetch, until_archived
-from tests.support.history.synthetic import SyntheticShard
+from tests.support.history.archiving import NAMESPACE, archiving, until_archived
+from tests.support.history.synthetic import EPOCH, SyntheticShard
 from tests.support.streams.ends import Owner
 
 if TYPE_CHECKING:
@@ -46,12 +48,23 @@ async def execute(database: Database, *statements: str) -> None:
         await connection.close()
 
 
+async def signed(database: Database, key: Ed25519PrivateKey) -> None:
+    """Sign where the chains end, as an archiver does from time to time."""
+    connection = await database.connect()
+    try:
+        await write_checkpoint(connection, key, 1)
+    finally:
+        await connection.close()
+
+
 async def found(database: Database, keys: dict[str, Any] | None = None) -> list[str]:
     """Return what is wrong with a history, without times."""
     verified = await Verifier(database, keys or {}).run()
     return [f"{problem.chain}: {problem.row}: {problem.what}" for problem in verified.problems]
 
 
+#: So many that the market is one of another shard.
+MORE_SHARDS = next(shards for shards in range(2, 99) if shard_of(EventId("e1"), shards))
 #: What is done in the database, and how what is found begins. Epochs are 1000000 and 2000000, with entries 0 to 9 and 0 to 3.
 TAMPERED = {
     "a flipped byte of a price": (
@@ -170,6 +183,31 @@ TAMPERED = {
            FROM entries WHERE seq = 6""",
         r"shard 0: day \d+, not kept: added: there are entries of this day",
     ),
+    "a day where nothing is, said not to be kept": (
+        """INSERT INTO dropped SELECT 0, at_ms / 86400000 + 5, 1000000, 3, NULL, 1000000, 6, digest, NULL, NULL
+           FROM entries WHERE seq = 6""",
+        r"shard 0: day \d+, not kept: added, or changed: its entry 1000000-6 is there",
+    ),
+    "a day that ends before it begins": (
+        "INSERT INTO dropped VALUES (0, 5, 0, 0, NULL, 0, 0, '', NULL, NULL)",
+        "shard 0: day 19700106, not kept: added, or changed: it ends before it begins",
+    ),
+    "records of a day that is not kept, which ends before it begins": (
+        "INSERT INTO dropped VALUES (0, 5, 0, 0, 1, 0, 0, '', 1, ''); DELETE FROM records WHERE number = 2",
+        "records of shard 0: record 3: removed",
+    ),
+    "an end of the history at another time": (
+        "UPDATE positions SET at_ms = at_ms + 3600000 WHERE stream = '0'",
+        "shard 0: entry 2000000-3: the row of `positions` that names it has another time",
+    ),
+    "an end of the log of commands at another time": (
+        "UPDATE positions SET at_ms = at_ms + 1 WHERE stream = 'commands'",
+        "commands: entry 2: the row of `positions` that names it has another time",
+    ),
+    "another number of shards, with which nothing is found": (
+        f"UPDATE installation SET shards = {MORE_SHARDS}",
+        "shard 0: entry 1000000-1: the number of shards of the installation was changed: e1/match_odds is of another one",
+    ),
     "a removed checkpoint": ("DELETE FROM checkpoints WHERE number = 1", "checkpoints: checkpoint 2: removed"),
     "a changed checkpoint": ("UPDATE checkpoints SET body = body || ' ' WHERE number = 1", "checkpoints: checkpoint 1: changed"),
 }
@@ -206,18 +244,21 @@ async def test_every_way_to_tamper_with_a_history_is_found_and_named(
     log = CommandLog(redis, NAMESPACE)
     made = a_command("note", all=True)
     await log.write(made)
-    async with archiving(database, redis_server.url, key=load_private_key(tmp_path / "key")):
+    private = load_private_key(tmp_path / "key")
+    async with archiving(database, redis_server.url):
         owner = await Owner(redis).claimed()
         for price in range(2000, 2180, 20):
             await owner.offers(price)
         await until_archived(database, owner.offer.epoch, owner.offer.seq)
+        await until_archived(database, 0, 1, stream="commands")
+        await signed(database, private)
         await owner.publisher.claim(2_000_000)
         for price in range(2000, 2060, 20):
             await owner.offers(price)
         await log.write(msgspec.structs.replace(made, lifted_by="bob", lifted_ms=50), made)
         await until_archived(database, owner.offer.epoch, owner.offer.seq)
         await until_archived(database, 0, 2, stream="commands")
-        await until_checkpoints(database, 2)
+        await signed(database, private)
     assert [] == await found(database, keys)
     verified = await Verifier(database, keys).run()
     assert (14, 12, 2) == verified[:2] + verified[3:4]
@@ -249,12 +290,6 @@ async def test_every_way_to_tamper_with_a_history_is_found_and_named(
     assert problem == "shard 0: entry 1000000-9: removed: checkpoint 1 was signed after it"
 
 
-async def until_checkpoints(database: Database, number: int) -> None:
-    async with asyncio.timeout(60):
-        while await fetch(database, "SELECT count(*) FROM checkpoints") < [(number,)]:
-            await asyncio.sleep(0.02)
-
-
 async def test_a_history_is_whole_though_a_clock_was_set_back(database: Database) -> None:
     """Also if several processes verify it, each a part of the time."""
     shard = SyntheticShard(0, ("default",), 1_000_000)
@@ -276,3 +311,35 @@ async def test_a_history_is_whole_though_a_clock_was_set_back(database: Database
         assert (6, 5, []) == (verified.entries, verified.changes, verified.problems)
     await database.execute("DELETE FROM changes WHERE at_ms = 2000001")
     assert (await found(database))[0].endswith("removed: its change 0 of 1")
+
+
+async def test_a_part_that_reaches_the_end_has_the_end(database: Database) -> None:
+    """Whoever verifies the last day each day misses what was cut off, and nothing of before."""
+    key = Ed25519PrivateKey.generate()
+    keys = {fingerprint(key.public_key()): key.public_key()}
+    shard = SyntheticShard(0, ("default",), 1_000_000)
+    for number in range(1, 6):
+        shard.offer.stage_event(an_event())
+        shard.offer.stage_market(an_offer_of(prices={"home": 2000 + 20 * number}))
+        entry = shard.publish(1_000_000 + number * 1000)
+        assert entry is not None
+        shard.rows.add(entry)
+    batch = shard.rows.take()
+    assert batch is not None
+    connection = await database.connect()
+    await claim_installation(connection, NAMESPACE, 1, 0)
+    await make_days(connection, {0})
+    await write_batches(connection, [batch])
+    await signed(database, key)
+
+    async def found_since(at_ms: int) -> list[str]:
+        verified = await Verifier(database, keys, period=(at_ms, EVER[1])).run()
+        return [f"{problem.chain}: {problem.row}: {problem.what}" for problem in verified.problems]
+
+    assert [[], [], []] == [await found_since(at_ms) for at_ms in (1, 1_003_000, 9_000_000)]
+    await connection.execute("DELETE FROM entries WHERE seq = 5; DELETE FROM changes WHERE seq = 5")
+    expected = [f"shard 0: entry {EPOCH}-5: removed: the end of the chain, after {EPOCH}-4"]
+    assert expected == await found_since(1_003_000)
+    await connection.execute(END.replace("digest)", "digest, at_ms)").replace("digest FROM", "digest, at_ms FROM"))
+    assert [f"shard 0: entry {EPOCH}-5: removed: checkpoint 1 was signed after it"] == await found_since(1_003_000)
+    await connection.close()

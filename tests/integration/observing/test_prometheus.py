@@ -19,9 +19,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from oddsengine.bridge.delivery import Counters as BridgeCounters
 from oddsengine.bridge.service import Bridge
 from oddsengine.common.histogram import Histogram
 from oddsengine.common.http import metrics_handler
+from oddsengine.history.archive.archive import Counters as ArchiveCounters
 from oddsengine.history.archive.archiver import Archiver
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.telemetry.metrics import build_registry
@@ -85,10 +87,13 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 def of_other_roles() -> Iterator[Sample]:
     """Yield what an archiver and a bridge would, by their own code, of objects that do nothing; and a feed with a quota."""
-    archived = SimpleNamespace(counters=SimpleNamespace(entries=1, changes=1, gaps=0, behind_s=0.1), is_active=True)
+    archived = SimpleNamespace(counters=ArchiveCounters(), is_active=True, _wall_ms=lambda: 0)
     yield from Archiver.samples(cast("Any", archived))
-    counters = SimpleNamespace(failures=0, messages={"changes": 1}, snapshots={"start": 1}, behind_s={0: 0.1})
-    yield from Bridge.samples(cast("Any", SimpleNamespace(_kind="kafka", _counters=counters, is_active=True)))
+    counters = BridgeCounters()
+    counters.messages["changes"] = counters.snapshots["start"] = 1
+    counters.behind_s[0] = 0.1
+    bridging = SimpleNamespace(_kind="kafka", _counters=counters, is_active=True, _now_ms=lambda: 0)
+    yield from Bridge.samples(cast("Any", bridging))
     yield "oddsengine_feed_quota_used", ("polled",), 1
     yield "oddsengine_feed_quota_remaining", ("polled",), 499
     yield "oddsengine_feed_response_seconds", ("polled",), Histogram((1.0,))

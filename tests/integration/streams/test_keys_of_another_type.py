@@ -95,7 +95,7 @@ async def identities(redis: Redis) -> None:
 
 
 async def installation(redis: Redis) -> None:
-    each = Installation(redis, NAMESPACE, 4)
+    each = Installation(redis, NAMESPACE, 20)
     await each.declare()
     await each.check()
 

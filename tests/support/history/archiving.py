@@ -37,8 +37,9 @@ def wall_ms() -> int:
 @asynccontextmanager
 async def archiving(
     database: Database, redis_url: str, shards: int = 1, key: Ed25519PrivateKey | None = None
-) -> AsyncIterator[None]:
-    """Archive until the context is left."""
+) -> AsyncIterator[Counters]:
+    """Archive until the context is left. Yield what is counted."""
+    counters = Counters()
     client = open_client(redis_url)
     reader = SharedReader(client, [shard_keys(NAMESPACE, shard).changes for shard in range(shards)], time.monotonic)
     upkeep = Upkeep(100_000, key, 0.2, wall_ms)
@@ -47,11 +48,11 @@ async def archiving(
         """Archive, and begin again where that is behind what the database has, as an archiver does."""
         while True:
             with suppress(Displaced):
-                await Archive(database, reader, NAMESPACE, shards, Counters(), upkeep, wall_ms).run()
+                await Archive(database, reader, NAMESPACE, shards, counters, upkeep, wall_ms).run()
 
     tasks = [asyncio.create_task(archive()), asyncio.create_task(reader.run())]
     try:
-        yield
+        yield counters
     finally:
         await end_tasks(tasks)
         await client.aclose()

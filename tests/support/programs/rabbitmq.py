@@ -40,16 +40,17 @@ async def _process(*command: str | Path, environment: Mapping[str, str]) -> Asyn
 
 
 @asynccontextmanager
-async def rabbitmq(folder: Path) -> AsyncIterator[int]:
+async def rabbitmq(folder: Path, config: str = "") -> AsyncIterator[int]:
     """Run a broker while the context is open. Yield its port; guest may do everything.
 
     Args:
         folder: for its files.
+        config: its configuration.
     """
     assert _EPMD is not None
     port, mapper, distribution = free_port(), free_port(), free_port()
     (folder / "plugins").write_text("[].\n")
-    (folder / "rabbitmq.conf").write_text("")
+    (folder / "rabbitmq.conf").write_text(f"{config}\n")
     environment = {
         **os.environ,
         "HOME": str(folder),

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ssl
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING
 
 import pytest
 
 from feeds.errors import FeedError, MissingSecret
 from feeds.toolkit.credentials import load_ca, read_secret
-from tests.support.credentials import Certificates
+from oddsengine.gateway.access.authentication import Authenticator
+from oddsengine.gateway.access.grants import SessionLimits
+from oddsengine.gateway.access.settings import AuthSettings, KeySettings
+from oddsengine.runtime.settings.telemetry import MetricsSettings
+from tests.support.credentials import Certificates, a_token
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +26,17 @@ def test_the_first_line_of_the_file_comes_first(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("from the file \nrest")
     assert "from the file" == read_secret("a key", "KEY", str(file), ENVIRONMENT)
+
+
+async def test_the_marks_that_editors_leave_are_no_part_of_a_secret(tmp_path: Path) -> None:
+    """A byte order mark at the beginning, and a line's end of Windows, in the secrets of feeds, of settings, and of tokens."""
+    secret = "a secret that is long enough for HS256"
+    file = tmp_path / "key"
+    file.write_bytes(BOM_UTF8 + secret.encode() + b"\r\n")
+    assert secret == read_secret("a key", "KEY", str(file), {})
+    assert secret == MetricsSettings(token_file=str(file)).read_token()
+    keys = (KeySettings(algorithm="HS256", file=str(file)),)
+    assert await Authenticator(AuthSettings(keys=keys), SessionLimits()).authenticate(a_token(secret))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe"])

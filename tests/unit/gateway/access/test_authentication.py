@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from oddsengine.gateway.access.authentication import Authenticator, Unauthorised, UnusableKey
 from oddsengine.gateway.access.grants import Role, SessionLimits
@@ -193,6 +195,65 @@ async def test_a_key_file_is_read_again_when_it_changes(tmp_path: Path, secret: 
     os.utime(tmp_path / "secret", ns=(1, 1))
     assert await authenticator.authenticate(a_token(other))
     await reason(authenticator, a_token())
+
+
+async def test_a_file_with_the_time_of_the_one_before_is_read_too(tmp_path: Path) -> None:
+    """As a link that leads to another file of a reproducible image, where all files have one time."""
+    other = "the secret that took the other one's place"
+    for name, text in (("before", SECRET), ("after", other)):
+        write_key(tmp_path / name, text)
+        os.utime(tmp_path / name, ns=(1, 1))
+    link = tmp_path / "secret"
+    link.symlink_to("before")
+    authenticator = authenticator_of(KeySettings(algorithm="HS256", file=str(link)))
+    assert await authenticator.authenticate(a_token())
+    (tmp_path / "link").symlink_to("after")
+    (tmp_path / "link").replace(link)
+    assert await authenticator.authenticate(a_token(other))
+
+
+async def test_a_key_is_kept_while_its_file_cannot_be_used(tmp_path: Path, secret: KeySettings) -> None:
+    """As when it is written in place: it is empty, then half of it, then the new key."""
+    authenticator = authenticator_of(secret)
+    assert await authenticator.authenticate(a_token())
+    file = tmp_path / "secret"
+    with capture_logs() as logs:
+        for text in (b"", b"a half"):
+            file.write_bytes(text)
+            for _ in range(3):
+                assert await authenticator.authenticate(a_token())
+        file.unlink()
+        file.mkdir()
+        assert await authenticator.authenticate(a_token())
+    assert ["key unusable, keeping the last one"] * 3 == [line["event"] for line in logs], "once for each version"
+    file.rmdir()
+    other = "the secret that took the other one's place"
+    write_key(file, other)
+    assert await authenticator.authenticate(a_token(other))
+    await reason(authenticator, a_token())
+
+
+async def test_an_expired_token_is_one_whichever_keys_there_are(tmp_path: Path) -> None:
+    """A client that has slept over a change of keys asks for another token; one with a wrong token gives up."""
+    keys = [ec_key(), ec_key(), ec_key()]
+    settings = [
+        KeySettings(algorithm="ES256", file=write_key(tmp_path / str(number), public_pem(key)))
+        for number, key in enumerate(keys[:2])
+    ]
+    named = [replace(each, kid=str(number)) for number, each in enumerate(settings)]
+    for configured in (settings, settings[::-1], named):
+        authenticator = authenticator_of(*configured)
+        for number, key in enumerate(keys):
+            for is_expired in (True, False):
+                exp = 1 if is_expired else 9_000_000_000
+                if number < len(settings) and not is_expired:
+                    assert await authenticator.authenticate(a_token(key, "ES256", kid=str(number), exp=exp))
+                    continue
+                with pytest.raises(Unauthorised) as refused:
+                    await authenticator.authenticate(a_token(key, "ES256", kid=str(number), exp=exp))
+                assert is_expired is refused.value.is_expired
+                if number < len(settings):
+                    assert "Signature has expired" == str(refused.value), "of the key that it was signed with"
 
 
 async def test_published_keys_are_fetched_and_fetched_again_as_they_rotate() -> None:

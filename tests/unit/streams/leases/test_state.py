@@ -14,9 +14,11 @@ LEASE_S = 2.0
 class Process:
     """A member that carries out what it decides at once."""
 
-    def __init__(self, table: MemoryTable, name: str, items: str = "0123", *, rank: int = 0, **options: bool) -> None:
+    def __init__(
+        self, table: MemoryTable, name: str, items: str = "0123", *, rank: int = 0, lease_s: float = LEASE_S, **options: bool
+    ) -> None:
         self.table = table
-        self.state = LeaseState(name, list(items), LEASE_S, **options)
+        self.state = LeaseState(name, list(items), lease_s, **options)
         self.rank = rank
         self.is_leaving = self.is_cold = False
         self.operations: list[Operation] = []
@@ -65,6 +67,22 @@ def test_the_second_one_is_given_its_share(table: MemoryTable) -> None:
     one.beat(0.0)
     run(2.0, one, two)
     assert (2, 2, set("0123")) == (len(one.held), len(two.held), one.held | two.held)
+
+
+def test_a_lease_that_is_longer_than_those_of_others_is_kept_for_as_long_as_it_lasts(table: MemoryTable) -> None:
+    """It is renewed less often than theirs end."""
+    one, two = Process(table, "a"), Process(table, "b", lease_s=10.0)
+    one.beat(0.0)
+    run(2.0, one, two)
+    shares = [set(one.held), set(two.held)]
+    assert [2, 2] == [len(share) for share in shares]
+    for second in range(2, 20):
+        run(second + 1.0, one, two, start_s=second + 0.2)
+        assert shares == [one.held, two.held]
+    run(26.0, one, start_s=20.2)
+    assert shares[0] == one.held, "the other one may be alive"
+    run(31.0, one, start_s=26.2)
+    assert set("0123") == one.held
 
 
 def test_one_that_lacks_a_source_is_given_nothing(table: MemoryTable) -> None:
