@@ -86,7 +86,7 @@ class _Side(NamedTuple):
 
 
 class _Turn(NamedTuple):
-    """What was published, a second and a second of processor time of publisher and Redis."""
+    """The changes published, a second and a second of processor time of publisher and Redis."""
 
     rate: float
     per_processor_s: float
