@@ -24,6 +24,7 @@ from oddsengine.runtime.feed_runner import sources_by_feed
 from oddsengine.runtime.feeding.running import member_name
 from oddsengine.runtime.parts.access import build_admission, without_anonymous
 from oddsengine.runtime.processes.front import Front, open_front, url_of
+from oddsengine.runtime.processes.redis import identified
 from oddsengine.runtime.processes.startup import Startup, Step
 from oddsengine.runtime.reload import ReloadedPart, applying
 from oddsengine.runtime.timing import DEFAULT_TIMING
@@ -96,8 +97,7 @@ async def run_engine(
             for writer in engine.writers:
                 writer.timer.trace = tracing.publication
         installation = Installation(redis, settings.redis.namespace, settings.engine.shards)
-        with startup.doing(Step.IDENTIFY):
-            await startup.unless_stopped(installation.declare())
+        await identified(redis, startup, installation.declare)
         with startup.doing(Step.OWN):
             await startup.unless_stopped(engine.take_over())
         async with asyncio.TaskGroup() as group:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from oddsengine.common.reporting.outages import Outage
 from oddsengine.common.tasks import end_tasks
@@ -18,7 +21,7 @@ from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.snapshots.stored import read_top
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from redis.asyncio import Redis
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 _OWNER_WATCH_S: Final = 2.5 * HEARTBEAT_S
 _RETRY_S: Final = 0.2
+#: The connection has failed, or nothing was answered in time.
+_AWAY: Final = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
 @asynccontextmanager
@@ -75,12 +80,38 @@ async def reach_redis(settings: Settings, url: str, startup: Startup) -> None:
     with startup.doing(Step.CONNECT):
         redis = open_client(url)
     try:
-        with startup.doing(Step.CONNECT):
-            await startup.unless_stopped(_wait_answering(redis, startup))
-        with startup.doing(Step.IDENTIFY):
-            await startup.unless_stopped(identify(redis, settings.redis.namespace, settings.engine.shards))
+        await identified(redis, startup, lambda: identify(redis, settings.redis.namespace, settings.engine.shards))
     finally:
         await redis.aclose()
+
+
+async def identified(redis: Redis, startup: Startup, identifying: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Wait until a server answers, and identify it; again if it is away by then.
+
+    Args:
+        redis: a client of it.
+        startup: its steps are CONNECT and IDENTIFY meanwhile.
+        identifying: identifies it.
+
+    Raises:
+        StartFailed: if the server can't be used.
+        Stopped: if the process is asked to stop.
+    """
+    outage = Outage("redis unreachable, waiting", "redis reached")
+    while True:
+        with startup.doing(Step.CONNECT):
+            await startup.unless_stopped(_wait_answering(redis, startup, outage))
+        with startup.doing(Step.IDENTIFY):
+            try:
+                await startup.unless_stopped(identifying())
+            except _AWAY as error:
+                if (cause := cause_of(error)) in DENIED:
+                    raise
+                outage.failed("identify", cause, error=text_of(error))
+                await startup.unless_stopped(asyncio.sleep(_RETRY_S))
+            else:
+                outage.worked("identify")
+                return
 
 
 async def require_no_owner(settings: Settings, startup: Startup, *, watch_s: float = _OWNER_WATCH_S) -> None:
@@ -112,8 +143,7 @@ async def require_no_owner(settings: Settings, startup: Startup, *, watch_s: flo
         await redis.aclose()
 
 
-async def _wait_answering(redis: Redis, startup: Startup) -> None:
-    outage = Outage("redis unreachable, waiting", "redis reached")
+async def _wait_answering(redis: Redis, startup: Startup, outage: Outage) -> None:
     startup.waiting_for = "Redis"
     while True:
         try:

@@ -1,0 +1,58 @@
+"""A Redis that is away for a moment while a process starts is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from structlog.testing import capture_logs
+
+from oddsengine.runtime.processes.redis import reach_redis
+from oddsengine.runtime.processes.startup import Startup
+from oddsengine.runtime.settings import Settings
+from tests.support.redis.servers import RedisServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+#: More than a client tries by itself.
+CUTS = 3
+
+
+@asynccontextmanager
+async def cutting(port: int, word: bytes) -> AsyncIterator[int]:
+    """Relay to a server, and cut the first connections that send a word. Yield the port."""
+    left = CUTS
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal left
+        answers, server = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            while data := await reader.read(65536):
+                if left and word in data:
+                    left -= 1
+                    return
+                server.write(data)
+                writer.write(await answers.read(65536))
+        finally:
+            server.close()
+            writer.close()
+
+    async with await asyncio.start_server(relay, "127.0.0.1", 0) as listening:
+        yield listening.sockets[0].getsockname()[1]
+    assert left == 0
+
+
+async def test_a_server_that_is_away_while_it_is_identified_is_waited_for(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path / "redis")
+    await server.start()
+    try:
+        async with cutting(server.port, b"\r\nINFO\r\n") as port:
+            with capture_logs() as logs:
+                await reach_redis(Settings(), f"redis://127.0.0.1:{port}", Startup())
+    finally:
+        await server.kill()
+    events = [line["event"] for line in logs if line["log_level"] != "debug"]
+    assert ["redis unreachable, waiting", "redis", "redis reached"] == events
