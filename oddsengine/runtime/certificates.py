@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from oddsengine.common.file_identity import file_identity
+from oddsengine.common.settings.file_identity import file_identity
 
 _CHECK_S: Final = 5.0
 _log = structlog.get_logger(__name__)

@@ -18,14 +18,14 @@ import jwt
 import msgspec
 import structlog
 
-from oddsengine.common.file_identity import file_identity
+from oddsengine.common.settings.file_identity import file_identity
 from oddsengine.gateway.access.grants import Access, Role, SessionLimits
 from oddsengine.gateway.access.published_keys import KeysUnavailable, PublishedKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oddsengine.common.file_identity import FileIdentity
+    from oddsengine.common.settings.file_identity import FileIdentity
     from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 
 RoleName = Literal["subscriber", "service", "trader", "admin"]

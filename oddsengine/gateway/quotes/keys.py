@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from oddsengine.common.file_identity import file_identity
+from oddsengine.common.settings.file_identity import file_identity
 from oddsengine.common.settings.key_files import load_public_key, parse_private_key
 from oddsengine.gateway.quotes.signed_quote import thumbprint
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-    from oddsengine.common.file_identity import FileIdentity
+    from oddsengine.common.settings.file_identity import FileIdentity
     from oddsengine.gateway.quotes.settings import QuoteSettings
 
 _log: Final = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from oddsengine.common.clock import CLOCK
-from oddsengine.common.file_identity import file_identity
+from oddsengine.common.settings.file_identity import file_identity
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.noting.recorder import NoteRecorder
 from oddsengine.runtime.feeding.running import member_name
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from oddsengine.common.file_identity import FileIdentity
+    from oddsengine.common.settings.file_identity import FileIdentity
     from oddsengine.engine.engine import Engine
     from oddsengine.runtime.settings import Settings
 

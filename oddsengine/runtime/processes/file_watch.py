@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from oddsengine.common.file_identity import file_identity
+from oddsengine.common.settings.file_identity import file_identity
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What tells two versions of a file apart."""
+"""The identity of a file: it tells two versions of one apart."""
 
 from __future__ import annotations
 
