@@ -48,6 +48,15 @@ def encode_at(positions: dict[int, Position]) -> str:
     return ".".join(f"{shard:x}-{position.epoch:x}-{position.seq:x}" for shard, position in positions.items())
 
 
+def is_at(text: str, max_shards: int) -> bool:
+    """Check whether a text is an `at`; see `decode_at`."""
+    try:
+        decode_at(text, max_shards)
+    except ValueError:
+        return False
+    return True
+
+
 def decode_at(at: str, max_shards: int) -> dict[int, Position]:
     """Decode an `at`.
 

@@ -19,6 +19,7 @@ from oddsengine.gateway.protocol.framing import Framing
 from oddsengine.gateway.server.disconnect_watcher import DisconnectWatcher
 from oddsengine.gateway.server.readiness import require_loaded
 from oddsengine.gateway.state.replica import UnknownChannel
+from oddsengine.streams.positions import is_at
 
 if TYPE_CHECKING:
     from oddsengine.gateway.access.admission import Admission
@@ -74,7 +75,7 @@ class EventStreamEndpoint:
         So it does if its only channel is not granted or on offer. Of several, and with `confirm`, those that are refused are told
         as `error` events.
         """
-        subscribe = parse_subscription(request)
+        subscribe = parse_subscription(request, len(self._hub.replica.offers))
         if len(subscribe.channels) > 1 or subscribe.confirm:
             return subscribe
         (name,) = subscribe.channels
@@ -114,8 +115,13 @@ class EventStreamEndpoint:
         return response
 
 
-def parse_subscription(request: web.Request) -> Subscribe:
-    """Parse the parameters of a request. Raises RequestRejected if they are not valid."""
+def parse_subscription(request: web.Request, shards: int) -> Subscribe:
+    """Parse the parameters of a request. Raises RequestRejected if they are not valid.
+
+    Args:
+        request: the request.
+        shards: how many there are.
+    """
     channels = request.query.getall("channel", [])
     unknown = request.query.keys() - _PARAMETERS
     if unknown or not channels:
@@ -126,7 +132,11 @@ def parse_subscription(request: web.Request) -> Subscribe:
     fields.pop("ticket", None)
     # A browser sends it when it reconnects by itself: it is newer than what is in the URL.
     if (last := request.headers.get("Last-Event-ID")) and len(fields["channels"]) == 1:
-        fields["resume"] = last
+        if is_at(last, shards):
+            fields["resume"] = last
+        else:
+            # Of an earlier installation. A page can't take it back: without a snapshot it would go on with those prices.
+            fields.pop("resume", None)
     try:
         subscribe = msgspec.convert(fields, Subscribe, strict=False)
     except msgspec.ValidationError as problem:
