@@ -161,7 +161,8 @@ def snapshot(
 def failover(
     rounds: Annotated[int, typer.Option(help="How often each fault is injected.", min=1)] = 20,
     only: Annotated[
-        str | None, typer.Option(help="Only the faults whose name contains this, or those of the installation of this name.")
+        list[str] | None,
+        typer.Option(help="Only the faults whose name contains this, or those of this installation. May be repeated."),
     ] = None,
     parallel: Annotated[int, typer.Option(help="How many installations run at a time.", min=1)] = 3,
     markdown: MarkdownOption = None,
@@ -171,7 +172,10 @@ def failover(
     from bench.faults import owners as scenario
     from bench.faults.owners_markdown import table_of
 
-    rows = scenario.run(rounds, only, parallel)
+    for name in only or ():
+        if not scenario.select([name]):
+            raise typer.BadParameter(f"no fault or installation {name!r}", param_hint="--only")
+    rows = scenario.run(rounds, only or [], parallel)
     if markdown is not None:
         markdown.write_text(table_of(rows), encoding="utf-8")
     show(rows, json)

@@ -34,21 +34,30 @@ _LATE_S: Final = 0.3
 _TOO_LATE_S: Final = 1.0
 
 
-def run(rounds: int, only: str | None, parallel: int) -> list[Row]:
+def select(only: Sequence[str]) -> dict[str, tuple[Arrangement, list[Fault]]]:
+    """Return arrangements by name, each with the faults to inject; only those that have any.
+
+    Args:
+        only: only the faults whose name contains one of these, and those of the arrangements of these names; empty: all.
+    """
+    chosen = {
+        name: (arrangement, [fault for fault in faults if not only or any(each in fault.name or each == name for each in only)])
+        for name, (arrangement, faults) in TABLE.items()
+    }
+    return {name: each for name, each in chosen.items() if each[1]}
+
+
+def run(rounds: int, only: Sequence[str], parallel: int) -> list[Row]:
     """Inject every fault a number of times.
 
     Args:
         rounds: how often.
-        only: only the faults whose name contains this, or those of the arrangement of this name; None: all.
+        only: see `select`.
         parallel: how many installations run at a time, each with faults of its own.
     """
     # The provider is emulated here: what it is told of closed connections would hide the progress.
     logging.disable(logging.CRITICAL)
-    chosen = {
-        name: (arrangement, [fault for fault in faults if only is None or only in fault.name or only == name])
-        for name, (arrangement, faults) in TABLE.items()
-    }
-    return asyncio.run(_play({name: each for name, each in chosen.items() if each[1]}, rounds, parallel))
+    return asyncio.run(_play(select(only), rounds, parallel))
 
 
 async def _play(chosen: dict[str, tuple[Arrangement, list[Fault]]], rounds: int, parallel: int) -> list[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import aiohttp
@@ -16,7 +17,7 @@ from feeds.emulators.emulator import load_emulator
 from oddsengine.common.tasks import end_tasks
 from tests.support.faults.lawful import LawfulSubscriber
 from tests.support.faults.loop_clock import LOOP_CLOCK, loop_time_s
-from tests.support.faults.members import Arrangement, Member, Members, faked_clock
+from tests.support.faults.members import BOOK_SUM, Arrangement, Member, Members, faked_clock
 from tests.support.faults.observing import Providers, is_near
 from tests.support.faults.relay import Relay
 from tests.support.processes.command import free_port
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
+    from feeds.emulators.core.market_model import ModelMarket
+    from tests.support.faults.lawful import Accepted
     from tests.support.faults.observing import MarketKey
 
 PROVIDER: Final = "betfair"
@@ -49,8 +52,8 @@ class Outcome(NamedTuple):
 
     Attributes:
         fault: its name.
-        outdated_s: for how long a price stayed open, at worst, after the provider had left it; 0 if never for longer than a
-            price may be old without a fault.
+        outdated_s: for how long a price stayed open, or was accepted by price checks, at worst, after the provider had left it;
+            0 if never for longer than a price may be old without a fault.
         suspended: how many markets were suspended because of it.
         recovered_s: from when on everything was open, at prices that the provider had quoted within `FRESH_S`. Counted from the
             start of the fault, or from when it was healed.
@@ -203,7 +206,17 @@ class FailoverInstallation(Providers):
         seen = self.subscriber.at(key, at_s)
         if seen is None or seen.implied is None or self.subscriber.is_lost:
             return None
-        return at_s - self.left_s(PROVIDER, self.model_markets(PROVIDER)[key], seen, _TOLERANCE)
+        is_quoted = partial(is_near, other=seen.implied, tolerance=_TOLERANCE)
+        return at_s - self.left_s(PROVIDER, self.model_markets(PROVIDER)[key], is_quoted)
+
+    def _accepted_age_s(self, accepted: Accepted, market: ModelMarket) -> float:
+        """Return for how long the provider had left a price of a market when a price check accepted it."""
+        implied = 1 / accepted.price / BOOK_SUM
+
+        def is_quoted(probabilities: dict[str, float] | None) -> bool:
+            return probabilities is not None and abs(probabilities[accepted.selection] - implied) <= _TOLERANCE
+
+        return accepted.asked_s - self.left_s(PROVIDER, market, is_quoted)
 
     async def run_fault(self, name: str, inject: Callable[[], Coroutine[Any, Any, object]]) -> Outcome:
         """Inject a fault, wait until everything is current again, and judge what the subscriber saw.
@@ -213,6 +226,7 @@ class FailoverInstallation(Providers):
             inject: injects it, and returns when it is over.
         """
         self.subscriber.violations.clear()
+        self.subscriber.accepted.clear()
         reconnects = self.subscriber.client.reconnects
         began_s = now_s = self._counted_from_s = loop_time_s()
         self.subscriber.discard_before(began_s)
@@ -227,7 +241,9 @@ class FailoverInstallation(Providers):
                 now_s = loop_time_s()
                 self._check_watching()
                 ages_s = [self._age_s(key, now_s) for key in markets]
-                outdated_s = max(outdated_s, *(age_s or 0.0 for age_s in ages_s))
+                accepted_s = [self._accepted_age_s(each, markets[each.market]) for each in self.subscriber.accepted]
+                self.subscriber.accepted.clear()
+                outdated_s = max(outdated_s, *(age_s or 0.0 for age_s in ages_s), *accepted_s)
                 if any(age_s is None or age_s > self._fresh_s for age_s in ages_s):
                     unsettled_s = now_s
                 assert now_s - began_s < _START_PATIENCE_S, f"{name}: not recovered: {self.differences()[:3]}"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FAKETIME: Final = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+#: The sum of the reciprocals of a market's published odds.
+BOOK_SUM: Final = 1.02
 _CONFIG: Final = """
 [redis]
 url = "{redis}"
@@ -35,7 +37,7 @@ worker_timeout_s = 2.0
 heartbeat_ms = 1000
 [profiles.default]
 ladder = "decimal_3"
-book_sum = 1.02
+book_sum = {book_sum}
 devig = "multiplicative"
 [feeds.betfair]
 adapter = "betfair"
@@ -196,6 +198,7 @@ class Members:
                 lease_s=arrangement.lease_s,
                 gateway_port=self._gateway_port,
                 workers=arrangement.workers,
+                book_sum=BOOK_SUM,
                 feed=self._feed,
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from oddsengine.client import OddsClient
@@ -69,11 +70,17 @@ class Subscriber:
     def check(self, message: dict[str, Any]) -> None:
         """Check a message that was applied. This one accepts any."""
 
-    def _record(self, market: dict[str, Any], now_s: float) -> None:
+    def key_of(self, market: dict[str, Any]) -> MarketKey | None:
+        """Return the key of a market that was received; None if no provider here has such markets."""
         event = self.client.state.events.get(market["event"])
         if event is None or not event["participants"] or market["type"] not in _KINDS:
+            return None
+        return MarketKey(event["participants"][0], _KINDS[market["type"]], market["line"])
+
+    def _record(self, market: dict[str, Any], now_s: float) -> None:
+        key = self.key_of(market)
+        if key is None:
             return
-        key = MarketKey(event["participants"][0], _KINDS[market["type"]], market["line"])
         prices = {key: selection["price"] for key, selection in market["selections"].items()}
         implied = None
         if market["status"] == "open" and all(prices.values()):
@@ -125,16 +132,22 @@ class Providers:
         self, name: str, market: ModelMarket | None, seen: Observation, at_s: float, age_s: float, tolerance: float
     ) -> bool:
         """Return whether a provider quoted what the subscriber saw, at any time in the `age_s` seconds before `at_s`."""
-        return market is not None and self.left_s(name, market, seen, tolerance) >= at_s - age_s
+        if market is None or seen.implied is None:
+            return False
+        return self.left_s(name, market, partial(is_near, other=seen.implied, tolerance=tolerance)) >= at_s - age_s
 
-    def left_s(self, name: str, market: ModelMarket, seen: Observation, tolerance: float) -> float:
-        """Return until when a provider quoted what the subscriber saw; before all that is known of it if it never did."""
-        if seen.implied is None:
-            return float("-inf")
+    def left_s(self, name: str, market: ModelMarket, is_quoted: Callable[[dict[str, float] | None], bool]) -> float:
+        """Return until when a provider quoted something; before all that is known of it if it never did.
+
+        Args:
+            name: the provider's feed.
+            market: its market.
+            is_quoted: checks whether probabilities of the market are what is asked about.
+        """
         tick_times_s = self.tick_times_s[name]
         until_s = float("inf")
         for move in reversed(market.moves):
-            if is_near(move.probabilities, seen.implied, tolerance):
+            if is_quoted(move.probabilities):
                 return until_s
             # Ticks may be seen late, or not at all: the move ended at the next tick that was seen, at the latest.
             until_s = next((tick_times_s[tick] for tick in range(move.tick, move.tick + 50) if tick in tick_times_s), until_s)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.support.faults.members import Member
 
 _BURST: Final = 60
+#: No price check lasts so long while all workers run.
+_CHECKED_S: Final = 0.3
 _CLOCK_SET: Final = "system clock was set, durations are not affected"
 
 
@@ -144,19 +146,17 @@ async def _gateway_started(running: FailoverInstallation) -> None:
 
 async def worker_killed(running: FailoverInstallation) -> None:
     """Kill the worker that serves the subscriber."""
-    os.kill(serving_pid(running), signal.SIGKILL)
-    await asyncio.sleep(0)
+    os.kill(await serving_pid(running), signal.SIGKILL)
 
 
 async def worker_paused(running: FailoverInstallation) -> None:
     """Pause the worker that serves the subscriber: its parent replaces it."""
-    os.kill(serving_pid(running), signal.SIGSTOP)
-    await asyncio.sleep(0)
+    os.kill(await serving_pid(running), signal.SIGSTOP)
 
 
 async def worker_paused_and_woken(running: FailoverInstallation) -> None:
     """Pause the worker that serves the subscriber, and wake it before its parent replaces it."""
-    pid = serving_pid(running)
+    pid = await serving_pid(running)
     os.kill(pid, signal.SIGSTOP)
     try:
         await asyncio.sleep(1.2)
@@ -171,13 +171,22 @@ def worker_pids(gateway: Member) -> list[int]:
     return [int(pid) for pid in children.split()] or [gateway.process.pid]
 
 
-def serving_pid(running: FailoverInstallation) -> int:
-    """Return the process that has the subscriber's connection."""
+async def serving_pid(running: FailoverInstallation) -> int:
+    """Return the process that has the subscriber's connection, which lasts: those of price checks do not."""
+    lasting = _own_connections()
+    await asyncio.sleep(_CHECKED_S)
+    lasting &= _own_connections()
+    running.begins()
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    theirs = {f"socket:[{line[9]}]" for line in lines if (line[1], line[2]) in lasting}
+    return next(pid for pid in worker_pids(running.gateway) if theirs & _files_of(pid))
+
+
+def _own_connections() -> set[tuple[str, str]]:
+    """Return the peers' and our own addresses of the connections that this process has."""
     own = _files_of("self")
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    ours = {(line[2], line[1]) for line in lines if f"socket:[{line[9]}]" in own}
-    theirs = {f"socket:[{line[9]}]" for line in lines if (line[1], line[2]) in ours}
-    return next(pid for pid in worker_pids(running.gateway) if theirs & _files_of(pid))
+    return {(line[2], line[1]) for line in lines if f"socket:[{line[9]}]" in own}
 
 
 def _files_of(pid: int | str) -> set[str]:
