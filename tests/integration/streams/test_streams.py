@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,6 +92,16 @@ async def test_epochs_grow_even_if_redis_has_lost_its_data(redis: Redis) -> None
     await redis.flushall()
     await owner.publisher.claim(7_000_000)
     assert owner.offer.epoch == 7_000_001
+
+
+async def test_an_epoch_is_opened_although_entries_above_it_were_deleted(redis: Redis) -> None:
+    """Redis refuses ids below those of entries that it no longer has. The next owner's clock may be behind."""
+    await Owner(redis).claimed(now_ms=9_000_000)
+    await redis.xdel(KEYS.changes, "9000000-0")
+    async with asyncio.timeout(15):
+        owner = await Owner(redis).claimed(now_ms=5_000_000)
+    await owner.offers(2000)
+    assert Position(5_000_000, 1) == await read_top(redis, KEYS.changes)
 
 
 async def older_state(redis: Redis) -> Callable[[], Awaitable[None]]:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 Fields: TypeAlias = dict[bytes, bytes]
 #: Who has written an entry, and the state that he had then.
 Authorship: TypeAlias = tuple[str, Any]
+#: How many epochs a claim keeps where all are short.
+_EPOCHS_KEPT: Final = 8
+_FEW_ENTRIES: Final = 5000
 
 
 class StreamEntry(NamedTuple):
@@ -93,7 +96,7 @@ class MemoryRedis:
         epoch, seq, batch, oldest, digest, not_after_ms, before, after, count = args[:9]
         changes, snapshot = keys
         position, top = Position(epoch, seq), self.top(changes)
-        if top == position:
+        if top == position and self.streams[changes][-1].fields[b"b"] == batch:
             return self._wall_ms()
         if top != Position(epoch, seq - 1):
             return top.stream_id().encode()
@@ -124,7 +127,9 @@ class MemoryRedis:
         if len(self.hashes.get(draft, ())) != count:
             return b"INCOMPLETE"
         opening = {b"b": batch, b"o": _bytes(owner), b"d": digest, b"f": _bytes(follows)}
-        self._append(changes, StreamEntry(position, opening), Position(top.epoch, 0), author)
+        epochs = sorted({entry.position.epoch for entry in entries} or {0})
+        oldest = epochs[-1] if len(entries) > _FEW_ENTRIES else epochs[-_EPOCHS_KEPT:][0]
+        self._append(changes, StreamEntry(position, opening), Position(oldest, 0), author)
         self.hashes[snapshot] = self.hashes.pop(draft)
         self._set_whole(snapshot, position)
         return b"OK"
