@@ -4,36 +4,68 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from oddsengine.common.clock import CLOCK
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.streams.clients.shared_reader import SharedReader
-from oddsengine.streams.ingest.entries import IngestEntry, decode_entry
+from oddsengine.streams.ingest.entries import IngestEntry, decode_entry, encode_entry
 from oddsengine.streams.ingest.reader import IngestReader
-from oddsengine.streams.ingest.writer import IngestWriter
+from oddsengine.streams.ingest.writer import IngestWriter, Replaced
 from oddsengine.streams.keys import BATCH_FIELD, ingest_keys
 from oddsengine.streams.positions import Position, parse_stream_id
 from tests.support.service import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from redis.asyncio import Redis
 
-    from oddsengine.streams.leases.keeper import Lease
 
+class SwitchedLease:
+    """A lease that is held until the test says otherwise."""
 
-class Held:
-    """A lease that never ends."""
+    def __init__(self) -> None:
+        self.held = asyncio.Event()
+        self.held.set()
 
     def is_held(self) -> bool:
-        return True
+        return self.held.is_set()
 
     async def until_held(self) -> None:
-        pass
+        await self.held.wait()
+
+
+@asynccontextmanager
+async def writing(redis: Redis, lease: SwitchedLease | None = None) -> AsyncIterator[tuple[IngestWriter, asyncio.Task[None]]]:
+    """Write a feed that is live. Yield the writer, which has written a snapshot, and its task."""
+    held: Any = lease or SwitchedLease()
+    writer = IngestWriter(redis, "late", "feed", ["src"], held, CLOCK.now_ms)
+    task = asyncio.create_task(writer.run())
+    try:
+        await wait_until(lambda: writer._term > 0, "a term")
+        writer.receive(live("at first"))
+        await wait_until(lambda: writer.entries >= 3, "a snapshot")
+        yield writer, task
+    finally:
+        await end_tasks([task])
+
+
+async def said_in(redis: Redis, term: int) -> list[str]:
+    """Return the reasons of the statuses that were written in a term."""
+    return [
+        update.reason
+        for at, entry in (await written(redis)).items()
+        for batch in entry.batches
+        for update in batch.updates
+        if at.epoch == term and type(update) is SourceStatus
+    ]
 
 
 async def written(redis: Redis) -> dict[Position, IngestEntry]:
@@ -54,63 +86,89 @@ async def asked_for(redis: Redis, writer: IngestWriter, number: int) -> None:
 
 
 async def test_a_snapshot_is_written_although_redis_has_lost_how_many_were_asked_for(redis: Redis) -> None:
-    lease: Lease = Held()  # type: ignore[assignment]
-    writer = IngestWriter(redis, "late", "feed", ["src"], lease, CLOCK.now_ms)
     wanted = ingest_keys("late", "feed").wanted
     await redis.set(wanted, 5)
-    task = asyncio.create_task(writer.run())
-    try:
-        await wait_until(lambda: writer._term > 0, "a term")
+    async with writing(redis) as (writer, _):
         await asked_for(redis, writer, 5)
         await redis.delete(wanted)
         await redis.incr(wanted)
         await asked_for(redis, writer, 1)
-    finally:
-        await end_tasks([task])
 
 
 async def test_an_entry_that_arrives_too_late_is_replaced_by_a_term_with_a_snapshot(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lease: Lease = Held()  # type: ignore[assignment]
-    writer = IngestWriter(redis, "late", "feed", ["src"], lease, CLOCK.now_ms)
-    script: Any = writer._script
     delays_ms: list[int] = []
+    async with writing(redis) as (writer, _):
+        script: Any = writer._script
 
-    async def write(keys: Any, args: list[Any]) -> Any:
-        *arguments, limit_ms = args
-        return await script(keys=keys, args=[*arguments, limit_ms - (delays_ms.pop() if delays_ms else 0)])
+        async def write(keys: Any, args: list[Any]) -> Any:
+            *arguments, limit_ms = args
+            return await script(keys=keys, args=[*arguments, limit_ms - (delays_ms.pop() if delays_ms else 0)])
 
-    monkeypatch.setattr(writer, "_script", write)
-    task = asyncio.create_task(writer.run())
-    try:
-        await wait_until(lambda: writer._term > 0, "a term")
-        writer.receive(live("at first"))
-        await wait_until(lambda: writer.entries >= 3, "a snapshot")
+        monkeypatch.setattr(writer, "_script", write)
         first = writer._term
         with capture_logs() as logs:
             delays_ms.append(2000)
             writer.receive(live("late"))
             await wait_until(lambda: writer._term > first and writer._has_served, "another term")
         await wait_until(lambda: writer.entries >= 6, "its snapshot")
-    finally:
-        await end_tasks([task])
-    entries = await written(redis)
-    second = [entry for at, entry in entries.items() if at.epoch > first]
-    said = [
-        [update.reason for batch in entry.batches for update in batch.updates if type(update) is SourceStatus]
-        for at, entry in entries.items()
-        if at.epoch == first
-    ]
+        second = writer._term
+    opening = (await written(redis))[Position(second, 0)]
     assert [log["event"] for log in logs][:2] == ["feed entry not in time, beginning another term", "feed taken over"]
-    assert ["late"] not in said
-    assert second[0].continues
-    assert [["late"]] == [[update.reason for update in entry.batches[0].updates] for entry in second if entry.is_last]  # type: ignore[union-attr]
+    assert "late" not in await said_in(redis, first)
+    assert opening.continues
+    assert ["late"] == await said_in(redis, second)
+
+
+@pytest.mark.parametrize("redis_answers", [True, False])
+async def test_nothing_is_written_after_the_lease_has_ended_and_the_next_term_has_what_was_missed(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, *, redis_answers: bool
+) -> None:
+    """Another process may have the feed by then: also an entry that Redis has not taken before is not written."""
+    lease = SwitchedLease()
+    async with writing(redis, lease) as (writer, _):
+        first, script = writer._term, writer._script
+        refused = asyncio.Event()
+
+        async def refuse(**_call: Any) -> Any:
+            refused.set()
+            raise RedisConnectionError
+
+        if redis_answers:
+            lease.held.clear()
+            writer.receive(live("missed"))
+        else:
+            monkeypatch.setattr(writer, "_script", refuse)
+            writer.receive(live("missed"))
+            await refused.wait()
+            lease.held.clear()
+            monkeypatch.setattr(writer, "_script", script)
+        await asyncio.sleep(0.15)
+        assert "missed" not in await said_in(redis, first)
+        lease.held.set()
+        await wait_until(lambda: writer._term > first, "another term")
+        async with asyncio.timeout(10):
+            while "missed" not in await said_in(redis, writer._term):
+                await asyncio.sleep(0.01)
+
+
+async def test_a_feeder_ends_once_another_one_writes_its_feed_and_begins_above_whatever_was_written(redis: Redis) -> None:
+    """A process whose clock is years ahead may have written before."""
+    ahead = 10 * CLOCK.now_ms()
+    async with writing(redis) as (writer, task):
+        await redis.xadd(ingest_keys("late", "feed").stream, {BATCH_FIELD: encode_entry(IngestEntry())}, id=f"{ahead}-0")
+        writer.receive(live("of the past"))
+        await wait_until(task.done, "its end")
+        assert isinstance(task.exception(), Replaced)
+        assert "of the past" not in await said_in(redis, writer._term)
+    async with writing(redis) as (writer, _):
+        assert ahead < writer._term
 
 
 @pytest.mark.parametrize("rubbish", ["another type", "no number"])
 async def test_a_feed_is_followed_again_whatever_was_written_over_its_keys(rubbish: str, redis: Redis) -> None:
-    lease: Lease = Held()  # type: ignore[assignment]
+    lease: Any = SwitchedLease()
     writer = IngestWriter(redis, "late", "feed", ["src"], lease, CLOCK.now_ms)
     keys = ingest_keys("late", "feed")
     shared = SharedReader(redis, [keys.stream], time.monotonic)

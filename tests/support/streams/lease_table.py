@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from oddsengine.streams.leases.values import Table, decode_member
@@ -44,6 +45,24 @@ class MemoryTable:
             elif self.entries.get(item, b"") == expected:
                 _set(self.entries, item, new)
         return Table(dict(self.members), dict(self.entries), previous)
+
+
+class AwaitedTable:
+    """The same for who awaits it: it is written to at once, and answers while it is `released`."""
+
+    def __init__(self) -> None:
+        self.model = MemoryTable()
+        self.released = asyncio.Event()
+        self.released.set()
+        #: how many calls it has answered
+        self.answered = 0
+
+    async def write(self, member: str, value: bytes, operations: Iterable[Operation] = ()) -> Table:
+        """Write as `LeaseTable.write` does."""
+        table = self.model.write(member, value, operations)
+        await self.released.wait()
+        self.answered += 1
+        return table
 
 
 def _set(values: dict[str, bytes], key: str, value: bytes) -> None:

@@ -101,9 +101,12 @@ class Process:
         self.is_leaving = False
         #: it has just started, and does not know what its sources say
         self.is_cold = True
+        #: an answer that is on its way to it
+        self.answer: Callable[[], None] | None = None
 
     def beat(self) -> Message:
-        """Return the next renewal of the lease, with what was decided."""
+        """Return the next renewal of the lease, with what was decided. It no longer waits for the last answer."""
+        self.answer = None
         sent_s = self._world.now_s
         value = self.state.value(sent_s, 0 if self.is_cold else 1, is_leaving=self.is_leaving)
         operations, self._operations = self._operations, []
@@ -115,6 +118,7 @@ class Process:
         return Message(self.name, apply)
 
     def _answered(self, sent_s: float, value: bytes, table: Table) -> None:
+        self.answer = None
         self.state.observe(sent_s, self._world.now_s, value, table)
         self._finished = {item for item in self._finished if self.state.owner_of(item) == self.name}
         local = Local(self.writers.keys(), self._prepared, self._finished, is_cold=self.is_cold)
@@ -205,6 +209,10 @@ class World:
         answer = message.apply()
         if is_answered and message.sender in self.processes:
             answer()
+
+    def deliver_and_answer_later(self, message: Message) -> None:
+        """Deliver a message. Its answer is on its way."""
+        self.processes[message.sender].answer = message.apply()
 
     def run(self, seconds: float, step_s: float = 0.1) -> None:
         """Run everything without faults for a while."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -26,48 +25,12 @@ from oddsengine.streams.leases.state import LeaseState
 from oddsengine.streams.leases.values import Table
 from oddsengine.streams.positions import Position
 from tests.support.builders import a_batch, a_definition, a_quote, an_event, an_offer_of, live, market_updates
+from tests.support.streams.memory_publisher import MemoryPublisher
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
-    from oddsengine.domain.changes import Batch
-    from oddsengine.streams.publisher import Publication
+    from collections.abc import AsyncIterator
 
 MARKET = MarketId("e1/match_odds")
-
-
-class MemoryPublisher:
-    """Keeps what is written. Each call first raises the next of `errors`; writes wait for `released`."""
-
-    def __init__(self, offer: OwnedOffer) -> None:
-        self.offer = offer
-        self.written: list[int] = []
-        self.errors: list[Exception] = []
-        self.claim_errors: list[Exception] = []
-        self.loads = 0
-        self.released = asyncio.Event()
-        self.released.set()
-
-    async def load(self) -> None:
-        self._raise()
-        self.loads += 1
-        published, self.offer = self.offer, OwnedOffer(self.offer.profiles)
-        self.offer.load(published.epoch, published.seq, list(copy.deepcopy(list(published.records()))))
-
-    async def claim(self, now_ms: int, unpublished: Sequence[Batch] = (), age_ms: int = 0) -> None:
-        self._raise()
-        if self.claim_errors:
-            raise self.claim_errors.pop(0)
-        self.offer.open_epoch(self.offer.epoch + 1)
-
-    async def publish(self, publication: Publication) -> None:
-        await self.released.wait()
-        self._raise()
-        self.written.append(publication.seq)
-
-    def _raise(self) -> None:
-        if self.errors:
-            raise self.errors.pop(0)
 
 
 class SwitchedLease:
@@ -290,6 +253,27 @@ async def test_nothing_is_written_while_the_lease_is_not_held(owned: Owned) -> N
         owned.lease.give()
         await owned.settle()
         assert [1] == owned.publisher.written
+
+
+async def test_what_was_priced_while_the_lease_ended_is_published_with_what_is_newer_by_then(owned: Owned) -> None:
+    flushes: list[bool] = []
+
+    class EndsAtItsSecondLook(SwitchedLease):
+        def is_held(self) -> bool:
+            flushes.append(owned.pipeline.is_dirty)
+            self.is_ours = self.is_ours and len(flushes) != 2
+            return self.is_ours
+
+    lease = EndsAtItsSecondLook()
+    owned.writer = ShardWriter(owned.pipeline, 0, owned.publisher, lambda: owned.now_ms, closed_event_ttl_s=60, lease=lease)
+    async with owned.running():
+        owned.writer.wake()
+        await owned.settle()
+        assert ([], [True, False]) == (owned.publisher.written, flushes[:2])
+        owned.update(2.6)
+        lease.give()
+        await owned.settle()
+    assert ([1], 0) == (owned.publisher.written, owned.writer.claims)
 
 
 async def test_a_batch_that_was_not_written_before_the_lease_ended_is_replaced_by_a_claim(owned: Owned) -> None:

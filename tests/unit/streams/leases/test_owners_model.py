@@ -39,6 +39,19 @@ class Owners(RuleBasedStateMachine):
         self.world.deliver(self._process(index).beat(), is_answered=is_answered)
 
     @rule(index=_INDEX)
+    def beat_and_be_answered_later(self, index: int) -> None:
+        self.world.deliver_and_answer_later(self._process(index).beat())
+
+    @precondition(lambda self: any(process.answer for process in self.world.processes.values()))
+    @rule(index=_INDEX)
+    def an_answer_arrives(self, index: int) -> None:
+        waiting = [process for process in self.world.processes.values() if process.answer is not None]
+        process = waiting[index % len(waiting)]
+        answer, process.answer = process.answer, None
+        assert answer is not None
+        answer()
+
+    @rule(index=_INDEX)
     def send_a_beat(self, index: int) -> None:
         self.world.messages.append(self._process(index).beat())
 
