@@ -133,6 +133,7 @@ class Follower:
             try:
                 if self.stale:
                     await self._reader.reconnect_if_silent()
+                has_read = loaded
                 loaded = loaded and await self._read_next()
                 if not loaded:
                     loaded = await self._load()
@@ -143,7 +144,9 @@ class Follower:
                 self._check_silence()
                 await asyncio.sleep(_RETRY_S)
             else:
-                REDIS_OUTAGE.worked(self._user)
+                # Redis may answer all but reads: to have loaded does not end an outage.
+                if has_read or not loaded:
+                    REDIS_OUTAGE.worked(self._user)
 
     async def _load(self) -> bool:
         """Load the snapshot, unless the stream continues at our position. Return whether entries can be read from here.

@@ -69,13 +69,14 @@ class ConsoleFollower:
     async def _follow_log(self) -> None:
         """Read the table, then the log, until nobody is subscribed, the table is due again, or an entry was missed."""
         stored = await self._log.load()
-        REDIS_OUTAGE.worked(_COMMANDS)
         loaded_ms = self._now_ms()
         self._floor.load_commands(stored, loaded_ms, self._world_ms())
         self._channels.publish()
         seq = stored.seq
         while self._floor.has_commands and self._now_ms() - loaded_ms < _RELOAD_MS:
             entries = await self._log.read(seq, _WAIT_MS)
+            # Not after the load: Redis may answer all but reads.
+            REDIS_OUTAGE.worked(_COMMANDS)
             if not entries and await self._log.last_seq() != seq:
                 return  # Redis has lost entries, or the log was restored
             for entry in entries:

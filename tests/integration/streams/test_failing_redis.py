@@ -16,7 +16,7 @@ from oddsengine.offer.offer import BEGINNING
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.streams.clients.server_clock import MAX_AGE_MS
 from oddsengine.streams.clients.shared_reader import _BLOCK_MS
-from oddsengine.streams.connection import SOCKET_TIMEOUT_S, UNAVAILABLE, open_client
+from oddsengine.streams.connection import REDIS_OUTAGE, SOCKET_TIMEOUT_S, UNAVAILABLE, open_client
 from oddsengine.streams.embedded import EmbeddedRedis
 from oddsengine.streams.leases.keeper import LEASE_S
 from oddsengine.streams.publisher import Publisher, prepare
@@ -207,3 +207,22 @@ async def test_a_timeout_that_was_wrong_repeats_a_write_and_changes_nothing(redi
 def test_a_connection_may_be_silent_for_less_than_what_waits_for_it() -> None:
     """Longer than a read that blocks; and shorter than a write may be old, or a lease, so that one is repeated in time."""
     assert _BLOCK_MS / 1000 < SOCKET_TIMEOUT_S < min(MAX_AGE_MS / 1000, LEASE_S)
+
+
+async def test_a_user_who_may_load_but_not_read_is_one_outage(redis_server: EmbeddedRedis, redis: Redis) -> None:
+    """A follower loads between its reads, which Redis answers."""
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    async with following(redis_server) as reader:
+        await until(lambda: same(owner, reader))
+        with capture_logs() as logs:
+            await redis.acl_setuser("default", enabled=True, keys=["*"], commands=["+@all", "-xread"])
+            async with asyncio.timeout(20):
+                while (await redis.info("commandstats")).get("cmdstat_xread", {}).get("rejected_calls", 0) < 4:
+                    await asyncio.sleep(0.05)
+            await redis.acl_setuser("default", enabled=True, keys=["*"], commands=["+@all"])
+            await owner.offers(2100)
+            await until(lambda: same(owner, reader))
+            await until(lambda: not REDIS_OUTAGE.is_ongoing)
+    events = [line["event"] for line in logs if line["event"].startswith("redis ")]
+    assert ["redis unavailable", "redis available again"] == events
