@@ -6,6 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from oddsengine.domain.results import TAKEN_BACK
+from oddsengine.engine.ended_events import WITHDRAWN
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -50,6 +51,9 @@ def on_offer(here: OwnedOffer, there: OwnedOffer, besides: AbstractSet[MarketId]
     found: list[Any] = []
     for market in sorted({*here.markets, *there.markets} - besides):
         one, other = here.markets.get(market), there.markets.get(market)
+        if one is None and other is not None and other.state.reason == WITHDRAWN:
+            # It was withdrawn before its turn came in cut flushes.
+            continue
         if one is None or other is None or _bettable(one) != _bettable(other) or _differ(one, other):
             found.append((market, one and _bettable(one), other and _bettable(other)))
     for event in sorted({*here.events, *there.events}):

@@ -99,8 +99,61 @@ _FAULTS: list[tuple[str, list[Step]]] = [
         ],
     ),
 ]
+_BOTH, _HANDICAP = ("a.x", "e0", "both_to_score"), ("a.x", "e0", "asian_handicap/ft/-0.5")
+#: Both to score, so likely, beats what the other markets of the event make of the score.
+_TOO_LIKELY: Step = ("move", *_BOTH, (0.8, 0.2), 0.01)
+
+
+_SCORED = ("match_odds", "total/ft/1.5", "both_to_score", "asian_handicap/ft/-0.5")
+#: Single prices, of markets that are in play.
+_PLAYED: list[Step] = [("adopt", 1), *[("in play", "a.x", "e0", kind, True) for kind in _SCORED]]
+
+
+def _at(score: str) -> Step:
+    return "event", "a.x", "e0", True, score, 120, "cup"
+
+
 #: What random stories rarely come to.
 _RARE: list[tuple[str, list[Step]]] = [
+    # Markets can be beaten together until one of them leaves, or moves back, and again once it is back.
+    (
+        "scores",
+        [
+            ("adopt", 1),
+            ("flush",),
+            _TOO_LIKELY,
+            ("flush",),
+            ("status", *_BOTH, "suspended"),
+            ("flush",),
+            ("status", *_BOTH, "open"),
+        ],
+    ),
+    ("scores", [("adopt", 1), ("flush",), _TOO_LIKELY, ("flush",), ("move", *_BOTH, (0.52, 0.48), 0.01)]),
+    # A market joins the others when it could beat them.
+    ("scores", [("adopt", 1), ("status", *_BOTH, "suspended"), ("flush",), _TOO_LIKELY, ("status", *_BOTH, "open")]),
+    # Lines can be beaten together until one of them moves, which only one of them has found.
+    ("handicaps", [("move", "a.x", "e1", _HANDICAP[2], (0.48, 0.52), 0.08)]),
+    # A market is withdrawn before it is published again.
+    ("handicaps", [("release", 0), ("flush", 1), ("gone", "a.x", "e1", _HANDICAP[2])]),
+    # Goals decide what was open, and are taken back.
+    ("scores", [*_PLAYED, _at("0-0"), ("flush",), _at("1-1"), ("flush",), _at("0-0"), ("flush",), _at("1-1")]),
+    # A handicap counts from the score in play.
+    ("scores", [*_PLAYED, _at("1-0"), ("flush",), ("in play", *_HANDICAP, False), ("flush",), ("in play", *_HANDICAP, True)]),
+    (
+        "scores",
+        [*_PLAYED, _at("0-0"), ("flush",), ("status", *_BOTH, "suspended"), ("flush",), _at("2-1"), ("flush",), _at("0-0")],
+    ),
+    # A person forces a price that could be beaten: the others are not judged by it.
+    (
+        "scores",
+        [
+            ("adopt", 1),
+            ("flush",),
+            _TOO_LIKELY,
+            ("flush",),
+            ("command", 0, "force", "market", "e0", "both_to_score", "yes", None),
+        ],
+    ),
     # Other rules apply as the start comes nearer, by the time and by a clock that was wrong.
     ("rules", [("event", "a.x", "e0", False, None, 11, "cup"), ("flush",), ("wait", 61_000), ("flush",)]),
     (
