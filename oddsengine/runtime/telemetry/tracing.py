@@ -9,6 +9,7 @@ Spans are made when what they are about is over, and exported by a thread with a
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 import threading
@@ -103,7 +104,8 @@ class Tracing:
                 "service.name": settings.service_name,
                 "service.namespace": namespace,
                 "service.version": __version__,
-                "service.instance.id": socket.gethostname(),
+                # Unique among the processes of a machine too (OpenTelemetry semantic conventions, "Service").
+                "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
                 "oddsengine.role": role,
             }
         )

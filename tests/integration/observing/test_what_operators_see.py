@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from typing import Any
@@ -74,7 +75,9 @@ async def test_requests_sessions_and_publications_are_seen() -> None:
     check_metrics(metrics)
 
     # Traces: what one publication went through, in one trace, and the request in that of its caller.
-    assert {"service.name": "oddsengine", "oddsengine.role": "run"}.items() <= collector.attributes.items()
+    here = f"{socket.gethostname()}:{os.getpid()}"
+    expected = {"service.name": "oddsengine", "service.instance.id": here, "oddsengine.role": "run"}
+    assert expected.items() <= collector.attributes.items(), "each worker and each engine of a machine is one of its own"
     trace = next(found for span in collector.named("delivery") if "feed message" in (found := collector.trace(span)))
     assert {"publication", "feed message", "flush", "write", "delivery"} == trace.keys()
     root = trace["publication"]
