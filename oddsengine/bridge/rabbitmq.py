@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import aio_pika
 from aio_pika import DeliveryMode, ExchangeType
-from aio_pika.exceptions import AMQPException, ChannelPreconditionFailed
+from aio_pika.exceptions import AMQPException, ChannelPreconditionFailed, InvalidFrameError
 
 from oddsengine.bridge.credentials import client_context, credentials_of
-from oddsengine.bridge.delivery import BrokerFailed, largest_of
+from oddsengine.bridge.delivery import BrokerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,11 @@ class RabbitmqBroker:
                 raise
             raise BrokerFailed("CONNECTION", "lost while messages were on their way") from error
         except ChannelPreconditionFailed as error:
-            raise BrokerFailed(type(error).__name__, f"{error}; {largest_of(messages)}") from error
+            # The channel is closed for all who send.
+            refused = next((each for each in messages if f"size {len(each.body)} " in str(error)), None)
+            if refused is None:
+                raise BrokerFailed("CHANNEL", "closed because of what another has sent") from error
+            raise BrokerFailed(type(error).__name__, f"{error}: the {refused.kind} of {refused.key}") from error
         except _FAILURES as error:
             raise _failure(error) from error
 
@@ -89,6 +93,7 @@ async def connect_rabbitmq(settings: RabbitmqSettings) -> RabbitmqBroker:
         BrokerFailed: if the broker does not answer, or refuses.
     """
     parts = urlsplit(settings.url)
+    host = parts.path.removeprefix("/") or "/"
     try:
         user, password = credentials_of(settings)
         arguments: dict[str, Any] = {"ssl_context": client_context(settings)} if parts.scheme == "amqps" else {}
@@ -97,7 +102,7 @@ async def connect_rabbitmq(settings: RabbitmqSettings) -> RabbitmqBroker:
             port=parts.port or _PORTS[parts.scheme],
             login=user or "guest",
             password=password or "guest",
-            virtualhost=parts.path.removeprefix("/") or "/",
+            virtualhost=host,
             ssl=parts.scheme == "amqps",
             timeout=_CONNECT_S,
             client_properties={"connection_name": "oddsengine-bridge"},
@@ -110,6 +115,9 @@ async def connect_rabbitmq(settings: RabbitmqSettings) -> RabbitmqBroker:
         except BaseException:
             await connection.close()
             raise
+    except InvalidFrameError as error:
+        # The client does not say why the broker has closed the connection in place of opening it.
+        raise BrokerFailed("VHOST", f"there is no virtual host {host}, or {user or 'guest'} may not enter it") from error
     except _FAILURES as error:
         raise _failure(error) from error
     return RabbitmqBroker(connection, exchange)

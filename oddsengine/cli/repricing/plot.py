@@ -103,6 +103,7 @@ def _bars(panel: Axes, figures: list[tuple[float | None, float | None]]) -> None
         panel.barh([place + shift for place in places], values, height=0.38, color=colour)
         for place, each in zip(places, figures, strict=True):
             if (value := each[side]) is not None:
-                panel.text(value * 100, place + shift, f" {value:.2%}", va="center", fontsize=7)
+                side_of_bar = "left" if value >= 0 else "right"
+                panel.text(value * 100, place + shift, f" {value:.2%} ", va="center", ha=side_of_bar, fontsize=7)
     panel.margins(x=0.2)
     panel.spines[["top", "right"]].set_visible(False)

@@ -172,7 +172,10 @@ class Reprice:
         plan, new = self._plan, offer.observations(self._progress)
         ahead = next(new, None)
         since_ms = max(plan.since_ms or 0, offer.first_ms)
-        until_ms = min(plan.until_ms or _NEVER_MS, end_ms or _NEVER_MS)
+        until_ms = min(_NEVER_MS if plan.until_ms is None else plan.until_ms, end_ms or _NEVER_MS)
+        if until_ms <= offer.first_ms:
+            # Without pricing all of them, for results that come later.
+            raise NothingInCommon
         comparison = Comparison(plan.profiles, since_ms, until_ms)
         async for seen in then:
             while ahead is not None and ahead.at_ms < seen.at_ms:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import aio_pika
 import msgspec
+import pytest
 from structlog.testing import capture_logs
 
+from oddsengine.bridge.delivery import BrokerFailed
+from oddsengine.bridge.rabbitmq import connect_rabbitmq
 from oddsengine.bridge.settings import BridgeSettings, RabbitmqSettings
 from oddsengine.runtime.parts.bridge import run_bridge
 from oddsengine.runtime.settings import EngineSettings, RedisSettings, Settings
@@ -82,6 +85,8 @@ async def test_messages_are_routed_and_none_is_lost_with_a_connection(
             engine=EngineSettings(lease_s=0.5),
             bridge=BridgeSettings(rabbitmq=broker),
         )
+        with pytest.raises(BrokerFailed, match="there is no virtual host none, or guest may not enter it"):
+            await connect_rabbitmq(RabbitmqSettings(url=f"amqp://127.0.0.1:{port}/none"))
         owner = await Owner(redis).claimed()
         await owner.offers(2000)
         async with (
@@ -108,11 +113,12 @@ async def test_messages_are_routed_and_none_is_lost_with_a_connection(
             with capture_logs() as logs:
                 owner.offer.stage_market(an_offer_of("e1/outright", {f"runner {number}": 2000 for number in range(300)}))
                 await owner.flush()
-                await wait_until(lambda: bool(logs), "a message is refused")
+                of_change = "the change of e1/outright"
+                await wait_until(lambda: any(of_change in entry.get("error", "") for entry in logs), "a message is refused")
                 while not arrived.empty():
                     arrived.get_nowait()
                 for _ in range(3):
                     await until(arrived, kind="status")
             (refused,) = [entry for entry in logs if "larger than" in entry.get("error", "")]
-            assert "the largest message is the change of e1/outright" in refused["error"]
+            assert "rabbitmq, shard 0" == refused["user"]
             assert "broker available again" not in {entry["event"] for entry in logs}
