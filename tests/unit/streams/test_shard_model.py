@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
+from tests.support.laws.examples import examples
 from tests.support.streams.memory_redis import MemoryRedis
 from tests.support.streams.shard_world import KEYS, MARKETS, Fate, ShardWorld
 
@@ -163,7 +164,7 @@ class ShardWithEpochsOfOthers(Shard):
     jumps = False
 
 
-_QUICK = settings(max_examples=10, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+_QUICK = examples(10, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
 TestShard = Shard.TestCase
 TestShard.settings = _QUICK
 

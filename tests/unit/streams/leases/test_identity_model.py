@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
+from tests.support.laws.examples import examples
 from tests.support.streams.identity_world import EVENTS, IdentityWorld, MemoryIdentities
 
 _INDEX = st.integers(0, 7)
@@ -131,7 +132,7 @@ class IdentitiesWithoutFence(Identities):
             engine.settle(4)
 
 
-_QUICK = settings(max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+_QUICK = examples(25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
 TestIdentities = Identities.TestCase
 TestIdentities.settings = _QUICK
 

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
+from tests.support.laws.examples import examples
 from tests.support.streams.owners_model import ITEMS, LEASE_S, World
 
 _INDEX = st.integers(0, 7)
@@ -159,7 +160,7 @@ class OwnersWithoutFence(Owners):
     is_fenced = False
 
 
-_QUICK = settings(max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+_QUICK = examples(40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
 TestOwners = Owners.TestCase
 TestOwners.settings = _QUICK
 
