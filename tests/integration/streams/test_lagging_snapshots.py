@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from structlog.testing import capture_logs
+
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.streams.kept_entries import KeptEntries
 from oddsengine.streams.snapshots import refresh
@@ -44,6 +46,18 @@ async def test_a_follower_loads_the_snapshot_and_what_followed(redis_server: Emb
         ours, theirs = owner.offer.changes_since(2), reader.offer.changes_since(2)
         assert ours.markets == theirs.markets, "a client may resume from before it was loaded"
         assert set(ours.removals) == set(theirs.removals)
+
+
+async def test_a_snapshot_is_not_loaded_while_an_entry_after_it_is_missing(redis_server: EmbeddedRedis, redis: Redis) -> None:
+    """Not as far as it goes either: what is missing may have been a suspension."""
+    owner = await lagging(redis)
+    await redis.xdel(KEYS.changes, f"{owner.offer.epoch}-3")
+    with capture_logs() as logs:
+        async with following(redis_server) as reader:
+            await until(lambda: any(log["event"] == "snapshot incomplete, waiting for its engine" for log in logs))
+            assert [] == reader.heard
+            await owner.publisher.claim(2_000_000)
+            await until(lambda: same(owner, reader))
 
 
 async def test_a_new_owner_continues_from_the_end_of_the_stream(redis: Redis) -> None:

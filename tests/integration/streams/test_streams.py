@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from oddsengine.domain.ids import MarketId
-from oddsengine.streams.errors import Fenced, PositionLost
+from oddsengine.streams.errors import Fenced, Overtaken, PositionLost
 from oddsengine.streams.lua import load_script
 from oddsengine.streams.positions import ORIGIN, Position
 from oddsengine.streams.publisher import prepare
@@ -92,6 +93,44 @@ async def test_epochs_grow_even_if_redis_has_lost_its_data(redis: Redis) -> None
     await redis.flushall()
     await owner.publisher.claim(7_000_000)
     assert owner.offer.epoch == 7_000_001
+
+
+async def test_a_claim_takes_everything_into_account_that_was_written_before(redis: Redis) -> None:
+    """What the last owner has suspended after the new one had loaded its state must not be open in the next epoch."""
+    old = await Owner(redis).claimed()
+    await old.offers(2000)
+    new = Owner(redis)
+    await new.publisher.load()
+    old.offer.suspend(MarketId("e1/match_odds"), "source_down")
+    await old.flush()
+    with pytest.raises(Overtaken):
+        await new.publisher.claim(2_000_000)
+    assert Position(old.offer.epoch, old.offer.seq) == await read_top(redis, KEYS.changes)
+
+
+@pytest.mark.parametrize("script", ["_publish", "_claim"])
+async def test_a_repeated_call_is_too_old_when_the_first_one_was(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    calls: list[list[Any]] = []
+
+    async def refuse(*, keys: list[str], args: list[Any]) -> Any:
+        calls.append([*keys, *args][len(keys) :])
+        raise RedisConnectionError
+
+    monkeypatch.setattr(owner.publisher, script, refuse)
+    owner.offer.stage_market(an_offer_of(prices={"home": 3000}))
+    batch = owner.offer.commit(0)
+    assert batch is not None
+    publication = prepare(owner.offer, batch)
+    for _ in range(2):
+        with pytest.raises(RedisConnectionError):
+            await (owner.publisher.publish(publication) if script == "_publish" else owner.publisher.claim(2_000_000, [batch]))
+        await asyncio.sleep(0.02)
+    assert calls[0] == calls[1]
+    assert calls[0][5 if script == "_publish" else 7] > 0, "the time after which it is too old"
 
 
 async def test_an_epoch_is_opened_although_entries_above_it_were_deleted(redis: Redis) -> None:
