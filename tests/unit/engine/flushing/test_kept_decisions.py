@@ -135,6 +135,14 @@ _RARE: list[tuple[str, list[Step]]] = [
     ("handicaps", [("move", "a.x", "e1", _HANDICAP[2], (0.48, 0.52), 0.08)]),
     # A market is withdrawn before it is published again.
     ("handicaps", [("release", 0), ("flush", 1), ("gone", "a.x", "e1", _HANDICAP[2])]),
+    # One of three sources that agree is too old, and the others are not.
+    (
+        "consensus",
+        [
+            *(("move", *_LINE, (0.53, 0.47), 0.01), ("move", "a.z", *_LINE[1:], (0.49, 0.51), 0.01), ("wait", 15_000)),
+            *(("touch", "a.y", *_LINE[1:], "over"), ("touch", "a.z", *_LINE[1:], "over"), ("flush",), ("wait", 6000)),
+        ],
+    ),
     # Goals decide what was open, and are taken back.
     ("scores", [*_PLAYED, _at("0-0"), ("flush",), _at("1-1"), ("flush",), _at("0-0"), ("flush",), _at("1-1")]),
     # A handicap counts from the score in play.
