@@ -150,3 +150,49 @@ def test_a_move_of_a_live_feed_keeps_it_live_until_the_snapshot() -> None:
 def test_a_silent_feed_is_down_within_its_own_limit() -> None:
     """Where that is none, or longer than what a lost process takes to be noticed, after two seconds."""
     assert [2.0, 2.0, 1.5, 1.0] == [silence_limit_s(lag_limit_s) for lag_limit_s in (0.0, 5.0, 1.5, 0.2)]
+
+
+def followed() -> Stream:
+    """Return a stream of a live feed of which everything is known."""
+    stream = Stream()
+    stream.change(*quoted("1.1", 2.0), SourceStatus("live", "said"))
+    stream.snapshot(stream.wanted)
+    assert "live" == stream.book.health
+    return stream
+
+
+def is_trusted(stream: Stream) -> bool:
+    return stream.intake.is_current or stream.intake.is_moving or stream.book.health == "live"
+
+
+def test_a_feed_that_was_not_known_is_not_known_after_it_has_moved() -> None:
+    stream = Stream()
+    stream.change(*quoted("1.1", 2.0), SourceStatus("live", "said"))
+    stream.new_term(continues=True)
+    assert not is_trusted(stream)
+
+
+def test_a_term_of_the_past_is_no_move() -> None:
+    stream = followed()
+    stream.at = Position(stream.at.epoch - 1, 0)
+    stream.read(IngestEntry(continues=True))
+    assert not is_trusted(stream)
+
+
+def test_a_snapshot_of_which_a_part_was_missed_is_none() -> None:
+    stream = followed()
+    stream.new_term(continues=False)
+    stream.snapshot(1, is_cut=True)
+    stream.change(*quoted("1.2", 3.0), is_lost=True)
+    stream.write(IngestEntry([UpdateBatch(SOURCE, 0, [SourceStatus("live", "said")])], 1, is_last=True))
+    assert not is_trusted(stream)
+
+
+def test_a_snapshot_that_was_asked_for_before_something_was_missed_is_none() -> None:
+    stream = followed()
+    stream.change(*quoted("1.1", 3.0), is_lost=True)
+    stream.write(IngestEntry())
+    stream.snapshot(stream.wanted - 1)
+    assert not is_trusted(stream)
+    stream.snapshot(stream.wanted)
+    assert stream.intake.is_current
