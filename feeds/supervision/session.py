@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -17,6 +18,7 @@ from feeds.feed import Unreadable
 from feeds.recording.packet import Packet, data_packet, response_packet
 from feeds.supervision.states import FeedState, Trigger
 from feeds.supervision.watchdog import Watchdog
+from feeds.toolkit.responses import max_failing_s
 from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:
@@ -229,7 +231,7 @@ class FeedSession:
             is_recovering = self._status.state is FeedState.RECOVERING
             if is_recovering and now_s - began_s > self._limits.recovery_timeout_s:
                 raise WentStale(f"no complete recovery within {self._limits.recovery_timeout_s:g} s" + self._last_failure())
-            limit_s = self._codec.silence_limit_s
+            limit_s = self._silence_limit_s(is_recovering=is_recovering)
             verdict = self._watchdog.verdict(now_s, limit_s)
             if verdict == "silent":
                 missing = "nothing received" if self._feed.transport is not None else "no successful response"
@@ -242,6 +244,13 @@ class FeedSession:
                 raise self._frozen(f"frozen: no change for {self._watchdog.quiet_limit_s:g} s and no snapshot confirms it")
             if verdict == "verify":
                 await self._request_verification(now_s)
+
+    def _silence_limit_s(self, *, is_recovering: bool) -> float:
+        """Return how long nothing may be received: less where it is known that requests fail, and prices are trusted."""
+        limit_s = self._codec.silence_limit_s
+        if is_recovering or self._feed.transport is not None or not self._retry.failed_requests:
+            return limit_s
+        return min(limit_s, max_failing_s(self._feed.poll_interval_s, self._limits.lag_limit_s or inf))
 
     def _tick(self) -> None:
         ticker = self._feed.ticker

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from feeds.transports.http import Response
 
 _UNAUTHORISED: Final = frozenset({401, 403})
+_MAX_FAILED_POLLS: Final = 3
 
 
 def reject_response(response: Response, what: str) -> Rejected | ProviderRefused:
@@ -25,6 +26,16 @@ def reject_response(response: Response, what: str) -> Rejected | ProviderRefused
     if response.status in _UNAUTHORISED:
         return ProviderRefused(f"HTTP {response.status}", response.error_text, fatal=True)
     return Rejected(what, response.error_text, "")
+
+
+def max_failing_s(interval_s: float, at_least_s: float = 5.0) -> float:
+    """Return for how long requests may fail until the prices that they confirm expire, however old they may become otherwise.
+
+    Args:
+        interval_s: seconds between two polls: for so many of them prices may be as old as they are.
+        at_least_s: what a failure may take in any case, seconds.
+    """
+    return max(at_least_s, _MAX_FAILED_POLLS * interval_s)
 
 
 class PollOnly:

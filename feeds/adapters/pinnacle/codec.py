@@ -24,7 +24,7 @@ from feeds.adapters.pinnacle.quoting import SportQuotes
 from feeds.adapters.pinnacle.sport import Sport, to_cursor
 from feeds.adapters.pinnacle.sport_states import RecoveryTrigger, VerificationState, VerificationTrigger
 from feeds.feed import CodecEvent, Rejected, Unreadable, VerificationSnapshot
-from feeds.toolkit.responses import PollOnly, reject_response
+from feeds.toolkit.responses import PollOnly, max_failing_s, reject_response
 from feeds.toolkit.timestamps import time_ms
 from feeds.transports.http import Request
 from oddsengine.common.excerpts import echoed, excerpt
@@ -117,6 +117,7 @@ class PinnacleCodec(PollOnly):
         interval_ms = round(self._config.interval_s * 1000) if response.status else 0
         endpoint.due_ms = response.at_ms + interval_ms
         endpoint.not_before_ms = endpoint.due_ms
+        endpoint.is_failing = not response.ok
         if not response.ok:
             return [reject_response(response, f"{what} of sport {sport.number}")]
         is_snapshot = not any(key == "since" for key, _ in response.request.params)
@@ -130,6 +131,7 @@ class PinnacleCodec(PollOnly):
                 self._receive_odds(sport, response, events, is_snapshot=is_snapshot)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             # Nothing is lost: the cursor is unchanged, and the request is repeated in its turn.
+            endpoint.is_failing = True
             return [*events, Unreadable(f"{what} of sport {sport.number}", str(error), excerpt(response.body))]
         endpoint.not_before_ms = 0
         if not self._is_live and all(each.is_current for each in self._sports.values()):
@@ -141,7 +143,7 @@ class PinnacleCodec(PollOnly):
         """Apply starts and cut-offs that have passed, and withdraw the sports whose odds have expired."""
         updates: list[FeedUpdate] = []
         for sport in self._sports.values():
-            if sport.confirmed_ms is not None and now_ms - sport.confirmed_ms > self._config.max_age_s * 1000:
+            if sport.confirmed_ms is not None and now_ms - sport.confirmed_ms > 1000 * self._max_age_s(sport):
                 for event in sport.register.members:
                     updates += sport.quotes.remove_event(event)
                 sport.expire()
@@ -155,6 +157,11 @@ class PinnacleCodec(PollOnly):
                 else:
                     sport.held += changed
         return [self._batch(updates)] if updates else []
+
+    def _max_age_s(self, sport: Sport) -> float:
+        """Return at which age the odds of a sport expire: sooner where it is known that requests for them fail."""
+        max_age_s = self._config.max_age_s
+        return min(max_age_s, max_failing_s(self._config.interval_s)) if sport.odds.is_failing else max_age_s
 
     def _receive_fixtures(self, sport: Sport, response: Response, events: list[CodecEvent], *, is_snapshot: bool) -> None:
         answer = _decode_fixtures(response.body) if response.body or is_snapshot else Fixtures(last=sport.fixtures.cursor or 0)

@@ -34,7 +34,7 @@ class Endpoint:
     """The polling of one endpoint.
 
     `due_ms` is the time of its next call, unless one is in flight; `not_before_ms` that of the first one on a new connection: a
-    call that failed counts too.
+    call that failed counts too. `is_failing` is whether the last one did.
     """
 
     def __init__(self) -> None:
@@ -42,6 +42,7 @@ class Endpoint:
         self.due_ms = 0
         self.not_before_ms = 0
         self.in_flight = False
+        self.is_failing = False
 
 
 class Sport:

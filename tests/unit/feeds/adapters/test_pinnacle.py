@@ -185,6 +185,21 @@ def test_an_expired_sport_is_withdrawn() -> None:
     assert {} == polling.received.quotes("pin")
 
 
+def test_a_sport_whose_odds_can_not_be_had_is_withdrawn_after_a_few_intervals() -> None:
+    """However old prices may become otherwise."""
+    polling = Polling(max_age_s=7_200.0).recovered()
+    confirmed_ms = polling.now
+    polling.next("odds", status=500)
+    polling.received.receive(polling.codec.tick(confirmed_ms + 4_000))
+    assert {} != polling.received.quotes("pin")
+    polling.next("odds")
+    polling.received.receive(polling.codec.tick(polling.now + 60_000))
+    assert {} != polling.received.quotes("pin"), "it is had again"
+    polling.next("odds", status=500)
+    polling.received.receive(polling.codec.tick(polling.now + 5_001))
+    assert {} == polling.received.quotes("pin")
+
+
 def test_a_refused_login_ends_the_feed() -> None:
     received = Polling().respond({"code": "INVALID_CREDENTIALS"}, 401)
     assert isinstance(received.others[-1], ProviderRefused)
