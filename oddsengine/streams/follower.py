@@ -128,6 +128,10 @@ class Follower:
         Raises:
             UnsuitableRedis: if what is published there is not of this installation.
         """
+        with REDIS_OUTAGE.used_by(self._user):
+            await self._follow()
+
+    async def _follow(self) -> None:
         loaded = False
         while True:
             try:

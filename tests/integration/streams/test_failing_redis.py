@@ -226,3 +226,14 @@ async def test_a_user_who_may_load_but_not_read_is_one_outage(redis_server: Embe
             await until(lambda: not REDIS_OUTAGE.is_ongoing)
     events = [line["event"] for line in logs if line["event"].startswith("redis ")]
     assert ["redis unavailable", "redis available again"] == events
+
+
+async def test_a_follower_that_ends_while_it_can_not_read_leaves_no_outage(redis_server: EmbeddedRedis, redis: Redis) -> None:
+    """Else the end of the next outage would be logged twice, or never."""
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    async with following(redis_server) as reader:
+        await until(lambda: same(owner, reader))
+        await redis.acl_setuser("default", enabled=True, keys=["*"], commands=["+@all", "-xread"])
+        await until(lambda: REDIS_OUTAGE.is_ongoing)
+    assert not REDIS_OUTAGE.is_ongoing
