@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -16,7 +18,7 @@ from tests.support.credentials import Certificates
 from tests.support.processes.command import free_port
 from tests.support.processes.role import running
 from tests.support.programs.proxies import needs_proxies, shipped, trusting
-from tests.support.service import PATIENCE_S, wait_until
+from tests.support.service import wait_until
 
 if TYPE_CHECKING:
     import ssl
@@ -30,7 +32,7 @@ url = "{url}"
 [gateway]
 trusted_proxies = ["127.0.0.1/32"]
 heartbeat_ms = 1000
-drain_delay_s = 1.2
+drain_delay_s = 2.0
 [limits]
 idle_timeout_s = 75
 [feeds.sim]
@@ -102,6 +104,12 @@ class Load:
         return all(client.connected and client.state.events and not client.state.stale for client in self.clients)
 
 
+def is_trusted_again(log: Path, number: int) -> bool:
+    """Check whether HAProxy has found a gateway down, and up since."""
+    states = re.findall(rf"Server gateways/gateway{number} is (UP|DOWN)", log.read_text())
+    return "DOWN" in states and states[-1] == "UP"
+
+
 @needs_proxies
 async def test_gateways_are_replaced_one_by_one_behind_both_proxies(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
     config = tmp_path / "odds.toml"
@@ -128,12 +136,11 @@ async def test_gateways_are_replaced_one_by_one_behind_both_proxies(redis_server
             return all(load.is_current and "delta" in load.streams for load in loads)
 
         await wait_until(steady, "that all follow")
-        for port, gateway in zip(ports, gateways, strict=True):
+        for number, (port, gateway) in enumerate(zip(ports, gateways, strict=True), 1):
             await gateway.stop()
             again = await stack.enter_async_context(running("gateway", config, port=port))
             await again.reached(Step.READY)
-            async with asyncio.timeout(PATIENCE_S):
-                await asyncio.sleep(1.2)  # as HAProxy takes to trust it again
+            await wait_until(partial(is_trusted_again, tmp_path / "haproxy" / "log", number), "HAProxy's trust")
             await wait_until(steady, "that all follow again")
         for name, load in zip(PROXIES, loads, strict=True):
             assert {200} == {status for _, status in load.answers}, (name, [each for each in load.answers if each[1] != 200])
