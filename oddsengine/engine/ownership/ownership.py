@@ -106,7 +106,7 @@ class Ownership:
         self._writers = writers
 
     def price_by(self, config: str) -> None:
-        """Tell other engines what identifies the rules that this one prices by."""
+        """Announce to other engines what identifies the rules that this one prices by."""
         self._state.config = config
         self._keeper.changed.set()
 

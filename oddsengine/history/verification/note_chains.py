@@ -81,7 +81,7 @@ class RecordChain:
         return None
 
     def _skip_dropped(self, number: int) -> None:
-        """Go on after the records that are not kept any more, up to those before a number."""
+        """Continue after the records that are not kept any more, up to those before a number."""
         while self.digest is not None and number > self.number + 1:
             last, digest = self._dropped.get(self.number, (0, b""))
             if not self.number < last < number:

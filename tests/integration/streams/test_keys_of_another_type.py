@@ -48,7 +48,7 @@ async def shard(redis: Redis) -> None:
 
 
 async def results(redis: Redis) -> None:
-    """Let a market leave the offer with its result."""
+    """Remove a market from the offer with its result."""
     owner = await Owner(redis).claimed()
     settled = an_offer_of(MARKET, status="closed")
     settled.selections["home"] = settled.selections["home"]._replace(status="winner", result=WON)  # type: ignore[index]

@@ -88,7 +88,7 @@ class KeptDecisions:
             self._decide_all()
 
     def _decide_all(self) -> None:
-        """Give the guard across markets the time for everything that waits for it."""
+        """Run the guard across markets until nothing waits for it."""
         for _ in range(20):
             if not is_waiting(self.kept):
                 return

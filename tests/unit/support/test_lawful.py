@@ -19,7 +19,7 @@ class Judged:
         self.tell(4, 2.0)
 
     def tell(self, v: int, price: float | None) -> None:
-        """Tell the subscriber a version; without a price it is suspended."""
+        """Send the subscriber a version; without a price it is suspended."""
         selections = {"home": {"price": price}}
         market = {"id": KEY, "v": v, "status": "open" if price else "suspended", "reason": None, "selections": selections}
         self.subscriber.client.state.markets[KEY] = market
