@@ -65,10 +65,12 @@ def of(kind: str, **fields: Any) -> Callable[[Received], bool]:
 
 
 async def behind_s(port: int) -> float:
-    """Return by how much a bridge says that it is behind."""
-    _, metrics = await get(f"http://127.0.0.1:{port}/metrics")
-    (found,) = re.findall(r'oddsengine_bridge_behind_seconds{bridge="kafka",shard="0"} (\S+)', metrics)
-    return float(found)
+    """Wait until a bridge says by how much it is behind, and return that."""
+    while True:
+        _, metrics = await get(f"http://127.0.0.1:{port}/metrics")
+        if found := re.search(r'oddsengine_bridge_behind_seconds{bridge="kafka",shard="0"} (\S+)', metrics):
+            return float(found[1])
+        await asyncio.sleep(0.05)
 
 
 async def test_what_is_published_settled_and_commanded_arrives_in_topics(tmp_path: Path) -> None:

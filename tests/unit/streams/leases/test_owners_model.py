@@ -169,6 +169,6 @@ TestOwners.settings = _QUICK
 def test_a_broken_fence_and_a_broken_lease_are_found(broken: type[Owners]) -> None:
     """Leases alone do not keep an owner that was delayed from writing into the epoch of the next one."""
     # It need not be explained: finding it is enough.
-    thorough = settings(_QUICK, max_examples=1000, print_blob=False, phases=[Phase.generate])
+    thorough = settings(_QUICK, max_examples=1000, print_blob=False, phases=[Phase.generate], derandomize=True)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(broken, settings=thorough)
