@@ -10,7 +10,7 @@ from typing import Final
 _IMPORT: Final = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
 _EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
 #: Modules that are served with those that they import in one file, which can be downloaded and used alone.
-_STANDALONE: Final = frozenset({"client.js"})
+_STANDALONE: Final = frozenset({"client.js", "store.js"})
 
 
 #: What is served, by its name: paths below the page's, but for the two pages themselves.

@@ -3,6 +3,7 @@
 // What it does after each refusal, closing code and loss is one table (recovery.js, docs/protocol.md).
 
 import { apiUrl, askWhy, describe, isServed, post } from "./http.js";
+import { guarded } from "./listeners.js";
 import { completed, hasWebSockets, listed, requestOptions, streamUrl } from "./options.js";
 import {
   ASK_TOKEN, ConnectTimeout, GIVE_UP, RESTART, RESTRAIN, SseFallback, TIMING, Waits, actionOf, codeOfClosing, codeOfError, codeOfStatus,
@@ -37,7 +38,7 @@ export class OddsClient {
   constructor(url, options = {}) {
     const { channels, getToken, onMessage, onState, onProblem, transport, encoding } = completed(options);
     this.url = streamUrl(url);
-    this.listener = { message: onMessage ?? (() => {}), state: onState ?? (() => {}), problem: onProblem ?? (() => {}) };
+    this.listener = { message: guarded(onMessage), state: guarded(onState), problem: guarded(onProblem) };
     this.transport = transport;
     this.encoding = encoding;
     this.timing = { ...TIMING, ...options.timing };
@@ -146,6 +147,10 @@ export class OddsClient {
 
   async #connect() {
     const generation = ++this.#generation;
+    this.state = "connecting";
+    // What `onState` is given may use the client, and what was returned with it.
+    await undefined;
+    if (generation !== this.#generation) return;
     this.#setState("connecting");
     let token;
     try {
@@ -353,6 +358,7 @@ export class OddsClient {
     this.#disconnect();
     this.reconnects += 1;
     this.#waits.ended(this.#welcomedAt === undefined ? undefined : performance.now() - this.#welcomedAt);
+    this.#welcomedAt = undefined; // what fails before the next connection is no end of this one
     const action = actionOf(code);
     if (action === GIVE_UP) return this.#giveUp(code, text, []);
     if (action === ASK_TOKEN && this.#tokens.current === undefined) return this.#needToken(code, text);

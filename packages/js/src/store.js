@@ -1,6 +1,8 @@
 // The current state of what is on offer, built from the stream's messages and what the client says of the connection.
 // Independent of the DOM. oddsengine/client/state.py follows the same rules.
 
+import { guarded } from "./listeners.js";
+
 /**
  * The events and markets of one channel, each beside the number of the message that it is of. They are complete by themselves:
  * two channels may show the same market in two formats.
@@ -94,7 +96,7 @@ export class OddsStore {
     if (!this.#apply(message, changed)) return changed;
     if (message.channel === undefined) this.#version += 1;
     else this.#versions.set(message.channel, (this.#versions.get(message.channel) ?? 0) + 1);
-    for (const listener of [...this.#listeners]) listener(changed);
+    for (const listener of [...this.#listeners]) guarded(listener)(changed);
     return changed;
   }
 

@@ -5,7 +5,7 @@ const STALE_HEARTBEATS = 1.5;
 export const SILENT_HEARTBEATS = 2.5;
 const TICK_MS = 2000;
 // Timers of hidden pages may be late by a minute; a check that was not needed costs a ping.
-const SLEPT_MS = 20_000;
+const SLEPT_MS = 5000;
 
 /** Call a function whenever the connection should be checked. Returns what ends that. */
 export function watchWake(check) {
@@ -13,7 +13,8 @@ export function watchWake(check) {
   const timer = setInterval(() => {
     const late = Date.now() - tickedMs - TICK_MS;
     tickedMs = Date.now();
-    if (late > SLEPT_MS) check("slept");
+    // A machine whose clock goes back when it wakes up may have slept for any time.
+    if (late > SLEPT_MS || late < -TICK_MS) check("slept");
   }, TICK_MS);
   timer.unref?.(); // in Node, it keeps no process alive
   const { document, navigator } = globalThis;
@@ -77,7 +78,8 @@ export class SilenceWatch {
 
   /** Whether it has been silent for too long to be sure of it, by the wall clock: timers stand still while a machine sleeps. */
   get isLate() {
-    return Date.now() - this.heardMs > this.heartbeatMs * STALE_HEARTBEATS;
+    const silentMs = Date.now() - this.heardMs;
+    return silentMs > this.heartbeatMs * STALE_HEARTBEATS || silentMs < 0; // the clock was set back
   }
 
   /** Call a function unless something is heard within so many milliseconds. */

@@ -7,7 +7,7 @@ import * as odds from "oddsengine";
 import { decode, encode } from "../src/msgpack.js";
 import { BACK_OFF, ConnectTimeout, SseFallback, TIMING, Waits, backoff } from "../src/recovery.js";
 import { Subscriptions } from "../src/subscriptions.js";
-import { watchWake } from "../src/wake.js";
+import { SilenceWatch, watchWake } from "../src/wake.js";
 
 test("every export has a type", async () => {
   const types = await readFile(new URL("../types/index.d.ts", import.meta.url), "utf8");
@@ -57,6 +57,39 @@ test("a getToken that never answers is asked again", async () => {
   assert.equal(problems[1], "token: no token: Error: getToken has not answered within 0.005 s");
 });
 
+test("what is told may use what following returned, and what it throws ends nothing", async (context) => {
+  const thrown = [];
+  const { setTimeout: wait } = globalThis;
+  context.mock.method(globalThis, "setTimeout", (call, ms, ...rest) => wait(() => {
+    try {
+      call();
+    } catch (error) {
+      thrown.push(error.message);
+    }
+  }, ms, ...rest));
+  context.mock.method(globalThis, "fetch", () => new Promise(() => {}));
+  const states = [];
+  const { client, store } = odds.followOdds("localhost", {
+    transport: "sse",
+    onState: (state) => {
+      states.push([state, store.markets.size, client.state]);
+      throw new Error(state);
+    },
+  });
+  assert.equal(client.state, "connecting");
+  while (states.length < 2) await new Promise((resolve) => wait(resolve, 5));
+  store.subscribe(() => { throw new Error("one listener"); });
+  store.subscribe(() => client.stop());
+  store.apply({ op: "live", channel: "event:a" });
+  await new Promise((resolve) => wait(resolve, 5));
+  assert.deepEqual(states, [["connecting", 0, "connecting"], ["live", 0, "live"], ["stopped", 0, "stopped"]]);
+  assert.deepEqual(new Set(thrown), new Set(["connecting", "live", "one listener", "stopped"]));
+  const left = odds.followOdds("localhost", { transport: "sse", onState: (state) => states.push(state) });
+  left.client.stop();
+  await new Promise((resolve) => wait(resolve, 5));
+  assert.deepEqual([left.client.state, states.slice(3)], ["stopped", ["stopped"]], "it does not connect any more");
+});
+
 test("MessagePack decodes what it encodes", () => {
   const texts = ["", "é", "x".repeat(31), "x".repeat(32), "x".repeat(70_000)];
   const numbers = [0, 127, 128, -1, -32, -33, 65_536, 2 ** 31, 2 ** 53 - 1, -(2 ** 53) + 1, 1.05, -0.25];
@@ -72,11 +105,26 @@ test("a machine that has slept is noticed", (context) => {
   context.mock.timers.enable({ apis: ["setInterval", "Date"] });
   const checks = [];
   const end = watchWake((why) => checks.push(why));
-  context.mock.timers.tick(10_000);
+  for (let tick = 0; tick < 5; tick++) context.mock.timers.tick(2000);
   assert.deepEqual(checks, []);
   context.mock.timers.setTime(Date.now() + 600_000);
   context.mock.timers.tick(2000);
   assert.deepEqual(checks, ["slept"]);
+  end();
+});
+
+test("after the clock was set back nothing is taken for heard lately", (context) => {
+  const now = context.mock.method(Date, "now", () => 3_600_000);
+  context.mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
+  const checks = [];
+  const end = watchWake((why) => checks.push(why));
+  const silence = new SilenceWatch(() => undefined, () => undefined);
+  silence.begin(5000);
+  assert.equal(silence.isLate, false);
+  now.mock.mockImplementation(() => 0);
+  context.mock.timers.tick(2000);
+  assert.deepEqual([checks, silence.isLate], [["slept"], true]);
+  silence.end();
   end();
 });
 

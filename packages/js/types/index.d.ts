@@ -74,6 +74,7 @@ export interface ClientOptions extends SubscribeOptions {
   channels?: string | Iterable<string>;
   /** Returns the token: called for each connection, before a token expires, and after one was refused. */
   getToken?: () => string | undefined | Promise<string | undefined>;
+  /** This and the others are not called before `start` has returned. What they throw is reported as uncaught, and ends nothing. */
   onMessage?: (message: Message) => void;
   /** `refused`: another token is needed, `start` again. `failed`: the client has given up. */
   onState?: (state: State, detail?: string) => void;

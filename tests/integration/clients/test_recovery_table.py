@@ -142,6 +142,10 @@ async def another_protocol(case: Case) -> None:
 async def no_token(case: Case) -> None:
     view, front = await case.after(tokens=["raise", a_token()])
     assert (["token"], [0.1], 1) == (view.codes, view.waits_s, front.handshakes)
+    # Each counts as a failure, however long the connection had lasted before them.
+    tokens = [a_token(), "raise", "raise", "raise", a_token()]
+    view, _ = await case.after(Close(1011), tokens=tokens, timing={"settled_after_s": 0.0})
+    assert (["closed", "token", "token", "token"], [0.1, 0.2, 0.4, 0.8]) == (view.codes, view.waits_s)
 
 
 async def refused_channels(case: Case) -> None:
