@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench.load.processes import LOAD_CORES, SERVER_CORE, ControlledProcess, leave_server_core, module_running, process_running
+from tests.support.processes.ports import free_port
 from tests.support.service import redis_in_thread
 
 if TYPE_CHECKING:
@@ -122,15 +123,6 @@ def read_metric(port: int, name: str) -> float:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
         lines = response.read().decode().splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    import socket  # noqa: PLC0415 - used here only
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _await_ready(port: int) -> None:

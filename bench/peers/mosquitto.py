@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bench.load.processes import SERVER_CORE, process_running
-from bench.load.system import free_port
 from bench.peers.peer_feed import PeerFeed
 from bench.reporting.errors import NotInstalled
+from tests.support.processes.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from bench.load.processes import SERVER_CORE, module_running
-from bench.load.system import free_port
 from bench.peers.peer_feed import PeerFeed
 from bench.reporting.errors import NotInstalled
+from tests.support.processes.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

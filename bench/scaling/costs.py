@@ -16,11 +16,12 @@ import redis
 from bench.costs.changes import interests_of
 from bench.load.processes import LOAD_CORES, cpu_s_of, module_running
 from bench.load.receiver import receiver_running, subscribe_message
-from bench.load.system import engine_running, free_port, gateway_running, read_metric, redis_running
+from bench.load.system import engine_running, gateway_running, read_metric, redis_running
 from bench.reporting.progress import report_progress
 from bench.scaling.model import Costs
 from bench.scenarios.end_to_end import await_markets
 from oddsengine.gateway.protocol.framing import frame
+from tests.support.processes.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,10 +18,11 @@ from bench.load.processes import LOAD_CORES, ControlledProcess, module_running
 from bench.load.provider import CHANNEL
 from bench.load.receiver import Receiver, Report, receiver_running, subscribe_message
 from bench.load.search import find_saturation
-from bench.load.system import engine_running, free_port, gateway_running, redis_running
+from bench.load.system import engine_running, gateway_running, redis_running
 from bench.peers.nats import NatsFeed, find_nats, nats_running, nats_subscribe_message
 from bench.reporting.progress import report_progress, track_progress
 from bench.reporting.row import Row
+from tests.support.processes.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

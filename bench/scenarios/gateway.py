@@ -17,10 +17,11 @@ from typing import Final
 from bench.load.processes import LOAD_CORES, module_running, realtime_priority
 from bench.load.receiver import Receiver, Report, receiver_running, subscribe_message
 from bench.load.search import find_saturation
-from bench.load.system import System, free_port, gateway_running, read_metric, redis_running, system_running
+from bench.load.system import System, gateway_running, read_metric, redis_running, system_running
 from bench.peers.nats import NatsFeed, find_nats, nats_running, nats_subscribe_message
 from bench.reporting.progress import report_progress, track_progress
 from bench.reporting.row import Row, compared
+from tests.support.processes.ports import free_port
 
 _MARKETS: Final = 500
 _SECONDS: Final = 5.0

@@ -14,7 +14,7 @@ from oddsengine.domain.feed_updates import UpdateBatch
 from oddsengine.sourcing.source_book import SourceBook
 from tests.recorded.oracle import Oracle
 from tests.support.processes.inside import called
-from tests.support.simulated import record_simulator
+from tests.support.providers.simulated import record_simulator
 
 if TYPE_CHECKING:
     from pathlib import Path

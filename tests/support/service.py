@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from oddsengine.runtime.settings import FeedSettings
 
 #: How long a test waits for something that must happen.
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 60.0
 #: A service is ready once its engine has written twice, so tests shorten that interval.
 QUICK_TIMING: Final = Timing(heartbeat_s=0.05)
 decode_server_message = msgspec.json.Decoder(ServerMessage).decode

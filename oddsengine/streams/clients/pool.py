@@ -60,9 +60,14 @@ class ConnectLimit:
 
 
 class Connectivity:
-    """The attempts of all clients of this process to connect to one server, and the limit that follows from them."""
+    """The attempts of all clients of this process to connect to one server, and the limit that follows from them.
 
-    def __init__(self) -> None:
+    Args:
+        clock: returns seconds that grow steadily.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.limit = ConnectLimit()
         #: connections that are being made -> since when
         self._attempts: dict[asyncio.Timeout, float] = {}
@@ -74,7 +79,7 @@ class Connectivity:
         Raises:
             TimeoutError: if it takes much longer than it should.
         """
-        began_s = time.monotonic()
+        began_s = self._clock()
         attempt = asyncio.timeout(self.limit.limit_s(began_s))
         self._attempts[attempt] = began_s
         try:
@@ -88,12 +93,12 @@ class Connectivity:
         finally:
             del self._attempts[attempt]
             self._overtaken.discard(attempt)
-        self._made(time.monotonic() - began_s)
+        self._made(self._clock() - began_s)
         return True
 
     def _made(self, took_s: float) -> None:
         self.limit.note_made(took_s)
-        now_s = time.monotonic()
+        now_s = self._clock()
         for attempt, began_s in self._attempts.items():
             # One that is ending already, by its own limit or because it was overtaken, can't be ended again.
             if took_s + _OVERTAKEN_S < _OVERTAKEN_SHARE * (now_s - began_s) and not attempt.expired():

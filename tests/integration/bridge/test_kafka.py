@@ -25,7 +25,8 @@ from oddsengine.runtime.settings import EngineSettings, RedisSettings, Settings
 from oddsengine.streams.positions import ORIGIN
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.credentials import Certificates
-from tests.support.processes.command import command, free_port, get
+from tests.support.processes.command import command, get
+from tests.support.processes.ports import free_port
 from tests.support.programs.kafka import Received, by, consuming, kafka, secured_kafka
 from tests.support.service import running_service, wait_until
 from tests.support.streams.ends import Owner

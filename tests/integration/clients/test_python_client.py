@@ -49,7 +49,7 @@ def move(service: RunningService, odds: float) -> None:
 
 
 async def next_of(client: OddsClient, op: str) -> dict[str, Any]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for message in client:
             if message["op"] == op:
                 return message
@@ -124,7 +124,7 @@ async def test_channels_are_added_and_left_on_the_open_connection(service: Runni
         move(service, 2.5)
         await client.subscribe("event:e1")
         received = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             async for message in client:
                 received.append(message)
                 if message["op"] == "snapshot":
@@ -148,7 +148,7 @@ async def test_channels_come_and_go_at_once_from_several_tasks(service: RunningS
             await client.subscribe(channel)
 
         channels = ["event:e1", "event:e2", "sport:football", "competition:cup"]
-        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
             for channel in channels:
                 group.create_task(change(channel))
             async for _ in client:
@@ -227,7 +227,7 @@ async def test_the_examples_of_the_page_run(service: RunningService, capsys: pyt
 
     names: dict[str, Any] = {"url": service.base, "get_token": get_token}
     for example in EXAMPLES:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await eval(compile(example, PAGE.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
     printed = capsys.readouterr().out
     assert "not a price of ours" not in printed

@@ -23,8 +23,8 @@ from tests.support.builders import a_command, a_definition, a_quote, market_upda
 from tests.support.processes.command import Process, command
 from tests.support.processes.forked import COMMAND, run
 from tests.support.processes.inside import called
+from tests.support.providers.simulated import START_MS, record_simulator
 from tests.support.service import running_service, wait_until
-from tests.support.simulated import START_MS, record_simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

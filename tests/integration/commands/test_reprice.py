@@ -12,7 +12,7 @@ import pytest
 from oddsengine.cli.repricing.table import print_tables
 from oddsengine.repricing.report import Report
 from tests.support.processes.inside import called
-from tests.support.simulated import START_MS, record_simulator
+from tests.support.providers.simulated import START_MS, record_simulator
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,8 @@ import pytest
 
 from oddsengine.runtime.processes.startup import StartFailed, Step
 from oddsengine.streams.keys import LAYOUT, installation_key
-from tests.support.processes.command import free_port, get
+from tests.support.processes.command import get
+from tests.support.processes.ports import free_port
 from tests.support.processes.role import running
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from oddsengine.client import OddsClient, Problem
 from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.processes.startup import Step
 from tests.support.credentials import Certificates
-from tests.support.processes.command import free_port
+from tests.support.processes.ports import free_port
 from tests.support.processes.role import running
 from tests.support.programs.proxies import needs_proxies, shipped, trusting
 from tests.support.service import wait_until

@@ -23,26 +23,14 @@ from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.feed_updates import EventUpdate
 from oddsengine.runtime.feed_runner import feed_samples, feed_status
 from tests.support.builders import an_event
+from tests.support.providers.emulated import NullSink
 from tests.support.service import PATIENCE_S, running_service, wait_until
 from tests.support.tasks import in_background
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from oddsengine.domain.feed_updates import UpdateBatch
-
 ROOT = Path(__file__).parents[3]
-
-
-class NullSink:
-    """Ignores every update."""
-
-    def receive(self, batch: UpdateBatch) -> None:
-        del batch
-
-    def agrees(self, batch: UpdateBatch) -> bool:
-        del batch
-        return True
 
 
 async def test_an_unreachable_provider_is_probed_and_shown_as_down() -> None:

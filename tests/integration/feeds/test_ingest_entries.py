@@ -80,7 +80,7 @@ def live(reason: str) -> UpdateBatch:
 async def asked_for(redis: Redis, writer: IngestWriter, number: int) -> None:
     """Wait for the snapshot of a number, which was asked for."""
     writer.receive(live("again"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while [number] != [entry.snapshot for entry in (await written(redis)).values() if entry.is_last][-1:]:
             await asyncio.sleep(0.01)
 
@@ -148,7 +148,7 @@ async def test_nothing_is_written_after_the_lease_has_ended_and_the_next_term_ha
         assert "missed" not in await said_in(redis, first)
         lease.held.set()
         await wait_until(lambda: writer._term > first, "another term")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while "missed" not in await said_in(redis, writer._term):
                 await asyncio.sleep(0.01)
 

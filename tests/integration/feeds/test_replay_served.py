@@ -9,8 +9,8 @@ import pytest
 
 from feeds.recording.reader import Recordings
 from oddsengine.runtime.replay import Replay
+from tests.support.providers.simulated import record_simulator
 from tests.support.service import quick_settings, running_service
-from tests.support.simulated import record_simulator
 from tests.support.subscribers import Flaky, Sluggish, Steady, assert_equal_to_snapshot, subscribers_running
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from feeds.feed import CodecEvent, Connection
     from oddsengine.domain.feed_updates import UpdateBatch
 
-QUICK = Supervision(lag_limit_s=1.0, quiet_in_play_s=1.0, backoff_start_s=0.01, backoff_ceiling_s=0.02, breaker_failures=1000)
+QUICK = Supervision(lag_limit_s=1.0, quiet_in_play_s=2.0, backoff_start_s=0.01, backoff_ceiling_s=0.02, breaker_failures=1000)
 
 
 class BookSink:

@@ -38,7 +38,7 @@ def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[RunningService]:
     key = KeySettings(algorithm="HS256", file=write_key(tmp_path / "key", SECRET))
-    auth = AuthSettings(keys=(key,), leeway_s=0.0, timeout_s=0.5)
+    auth = AuthSettings(keys=(key,), leeway_s=0.0, timeout_s=2.0)
     async with running_service(quick_settings(auth=auth, shards=2)) as service:
         service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
         await service.wait_published()

@@ -27,7 +27,8 @@ from oddsengine.streams.keys import shard_keys
 from tests.support.credentials import SECRET, a_token, write_key
 from tests.support.documents.requests import bodies_of, example_of, offer_the_example
 from tests.support.documents.schemas import answer_validator, message_validator, validate_answer
-from tests.support.processes.command import free_port, get
+from tests.support.processes.command import get
+from tests.support.processes.ports import free_port
 from tests.support.processes.role import running
 from tests.support.programs.npm import needs_npm, npm_install
 from tests.support.service import PATIENCE_S, quick_settings, running_service

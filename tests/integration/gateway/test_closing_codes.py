@@ -49,7 +49,7 @@ async def code_after(port: int, frames: bytes, *, times: int = 1) -> Sequence[in
         sock.setblocking(False)
         await loop.sock_connect(sock, ("127.0.0.1", port))
         await loop.sock_sendall(sock, HANDSHAKE)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             received = await loop.sock_recv(sock, 65536)
             for _ in range(times):
                 await loop.sock_sendall(sock, frames)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.streams.keys import sessions_key
+from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 async def acquire(limiter: SessionLimiter, subject: str, session: str, limit: int) -> None:
     """Retry until a session is acquired."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not await limiter.acquire(subject, session, limit):
             await asyncio.sleep(0.02)
 
@@ -44,13 +45,16 @@ async def test_a_released_session_is_free_for_another_gateway(redis: Redis) -> N
 
 
 async def test_leases_expire_unless_renewed(redis: Redis) -> None:
-    dead, living, waiting = (SessionLimiter(redis, lease_s=0.3) for _ in range(3))
+    dead, living, waiting = (SessionLimiter(redis, lease_s=lease_s) for lease_s in (0.3, 3.0, 30.0))
     assert await dead.acquire("shop", "a", 2)
     assert await living.acquire("shop", "b", 2)
+    expires: Any = await redis.zscore(sessions_key("odds", "shop"), "b")
     renewing = asyncio.create_task(living.renew())
     await acquire(waiting, "shop", "c", 2)
-    assert await redis.zscore(sessions_key("odds", "shop"), "b") is not None
     assert await redis.zscore(sessions_key("odds", "shop"), "a") is None
+    async with asyncio.timeout(PATIENCE_S):
+        while await redis.zscore(sessions_key("odds", "shop"), "b") == expires:
+            await asyncio.sleep(0.02)
     renewing.cancel()
 
 

@@ -249,7 +249,7 @@ async def test_notes_are_archived_once_each_after_redis_has_lost_some(
         expected.extend(bodies)
 
     async def until_archived_all() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while [*expected] != [row[0] for row in await fetch(database, BODIES, RecordKind.FEED)]:
                 await asyncio.sleep(0.02)
 

@@ -9,7 +9,8 @@ from oddsengine.gateway.documents.route import JSON
 from oddsengine.gateway.documents.routes import ROUTES
 from tests.support.documents.requests import example_of
 from tests.support.documents.schemas import validate_answer
-from tests.support.processes.command import command, free_port, get
+from tests.support.processes.command import command, get
+from tests.support.processes.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -62,7 +62,7 @@ async def quote(service: RunningService, odds: float) -> int:
 
 
 async def until_noted(database: Database, count: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (await database.fetch("SELECT count(*) FROM records WHERE kind = 5"))[0][0] < count:
             await asyncio.sleep(0.02)
 

@@ -23,7 +23,7 @@ from oddsengine.streams.positions import Position
 from oddsengine.streams.publisher import prepare
 from tests.support.builders import a_command
 from tests.support.processes.inside import called
-from tests.support.simulated import START_MS, record_simulator
+from tests.support.providers.simulated import START_MS, record_simulator
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,6 +25,7 @@ from tests.support.history.synthetic import EPOCH, SyntheticShard
 from tests.support.streams.ends import Owner
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from redis.asyncio import Redis
@@ -290,22 +291,29 @@ async def test_every_way_to_tamper_with_a_history_is_found_and_named(
     assert problem == "shard 0: entry 1000000-9: removed: checkpoint 1 was signed after it"
 
 
-async def test_a_history_is_whole_though_a_clock_was_set_back(database: Database) -> None:
-    """Also if several processes verify it, each a part of the time."""
+async def archive_prices(database: Database, times_ms: Sequence[int]) -> None:
+    """Archive a shard whose only market got another price at each of these times."""
     shard = SyntheticShard(0, ("default",), 1_000_000)
-    for price, at_ms in enumerate((1_000_000, 5_000_000, 2_000_000, 2_000_001, 6_000_000)):
+    for number, at_ms in enumerate(times_ms):
         shard.offer.stage_event(an_event())
-        shard.offer.stage_market(an_offer_of(prices={"home": 2000 + 20 * price}))
+        shard.offer.stage_market(an_offer_of(prices={"home": 2000 + 20 * number}))
         entry = shard.publish(at_ms)
         assert entry is not None
         shard.rows.add(entry)
     batch = shard.rows.take()
     assert batch is not None
     connection = await database.connect()
-    await claim_installation(connection, NAMESPACE, 1, 0)
-    await make_days(connection, {0})
-    await write_batches(connection, [batch])
-    await connection.close()
+    try:
+        await claim_installation(connection, NAMESPACE, 1, 0)
+        await make_days(connection, {0})
+        await write_batches(connection, [batch])
+    finally:
+        await connection.close()
+
+
+async def test_a_history_is_whole_though_a_clock_was_set_back(database: Database) -> None:
+    """Also if several processes verify it, each a part of the time."""
+    await archive_prices(database, (1_000_000, 5_000_000, 2_000_000, 2_000_001, 6_000_000))
     for processes in (1, 2):
         verified = await Verifier(database, {}, processes=processes).run()
         assert (6, 5, []) == (verified.entries, verified.changes, verified.problems)
@@ -317,19 +325,7 @@ async def test_a_part_that_reaches_the_end_has_the_end(database: Database) -> No
     """Whoever verifies the last day each day misses what was cut off, and nothing of before."""
     key = Ed25519PrivateKey.generate()
     keys = {fingerprint(key.public_key()): key.public_key()}
-    shard = SyntheticShard(0, ("default",), 1_000_000)
-    for number in range(1, 6):
-        shard.offer.stage_event(an_event())
-        shard.offer.stage_market(an_offer_of(prices={"home": 2000 + 20 * number}))
-        entry = shard.publish(1_000_000 + number * 1000)
-        assert entry is not None
-        shard.rows.add(entry)
-    batch = shard.rows.take()
-    assert batch is not None
-    connection = await database.connect()
-    await claim_installation(connection, NAMESPACE, 1, 0)
-    await make_days(connection, {0})
-    await write_batches(connection, [batch])
+    await archive_prices(database, [1_000_000 + number * 1000 for number in range(1, 6)])
     await signed(database, key)
 
     async def found_since(at_ms: int) -> list[str]:
@@ -337,9 +333,8 @@ async def test_a_part_that_reaches_the_end_has_the_end(database: Database) -> No
         return [f"{problem.chain}: {problem.row}: {problem.what}" for problem in verified.problems]
 
     assert [[], [], []] == [await found_since(at_ms) for at_ms in (1, 1_003_000, 9_000_000)]
-    await connection.execute("DELETE FROM entries WHERE seq = 5; DELETE FROM changes WHERE seq = 5")
+    await execute(database, "DELETE FROM entries WHERE seq = 5; DELETE FROM changes WHERE seq = 5")
     expected = [f"shard 0: entry {EPOCH}-5: removed: the end of the chain, after {EPOCH}-4"]
     assert expected == await found_since(1_003_000)
-    await connection.execute(END.replace("digest)", "digest, at_ms)").replace("digest FROM", "digest, at_ms FROM"))
+    await execute(database, END.replace("digest)", "digest, at_ms)").replace("digest FROM", "digest, at_ms FROM"))
     assert [f"shard 0: entry {EPOCH}-5: removed: checkpoint 1 was signed after it"] == await found_since(1_003_000)
-    await connection.close()

@@ -27,7 +27,8 @@ from oddsengine.history.archive.archive import Counters as ArchiveCounters
 from oddsengine.history.archive.archiver import Archiver
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.telemetry.metrics import build_registry
-from tests.support.processes.command import command, free_port, get
+from tests.support.processes.command import command, get
+from tests.support.processes.ports import free_port
 from tests.support.processes.role import running
 from tests.support.programs.prometheus import PROMTOOL, Prometheus, needs_prometheus, running_prometheus
 from tests.support.service import PATIENCE_S

@@ -15,7 +15,8 @@ import pytest
 from oddsengine.runtime.gateway import GatewayService, run_gateway
 from oddsengine.runtime.settings import RedisSettings
 from tests.support.clients.webhook_receiver import SECRET, Receiver, receiving, verify
-from tests.support.processes.command import command, free_port
+from tests.support.processes.command import command
+from tests.support.processes.ports import free_port
 from tests.support.redis.topologies import watched_primary
 from tests.support.service import QUICK_TIMING, quick_settings, wait_until
 from tests.support.tasks import in_background

@@ -14,7 +14,8 @@ from feeds.emulators.core.market_model import MarketModel
 from feeds.emulators.emulator import load_emulator
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.streams.keys import ingest_keys
-from tests.support.processes.command import free_port, get
+from tests.support.processes.command import get
+from tests.support.processes.ports import free_port
 from tests.support.processes.role import running
 from tests.support.service import PATIENCE_S
 from tests.support.streams.shard_watch import watching

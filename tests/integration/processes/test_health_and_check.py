@@ -23,7 +23,7 @@ from oddsengine.runtime.processes.run_file import running as announced_processes
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.settings import GatewaySettings, Settings
 from tests.support.credentials import Certificates
-from tests.support.processes.command import free_port
+from tests.support.processes.ports import free_port
 from tests.support.processes.role import running
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.streams.commands.log import CommandLog
 from tests.support.builders import a_command
-from tests.support.processes.command import command, free_port, get
+from tests.support.processes.command import command, get
+from tests.support.processes.ports import free_port
 from tests.support.processes.role import running
 from tests.support.service import PATIENCE_S
 from tests.support.streams.shard_watch import watching

@@ -10,7 +10,8 @@ from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.snapshots.stored import read_top
-from tests.support.processes.command import free_port, get
+from tests.support.processes.command import get
+from tests.support.processes.ports import free_port
 from tests.support.processes.role import running
 from tests.support.service import PATIENCE_S
 from tests.support.streams.shard_watch import watching

@@ -20,7 +20,8 @@ from oddsengine.runtime.processes.startup import StartFailed, Startup, Step, Sto
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher
 from oddsengine.streams.snapshots.stored import read_head, read_stored, read_top
-from tests.support.processes.command import command, free_port, get
+from tests.support.processes.command import command, get
+from tests.support.processes.ports import free_port
 from tests.support.processes.role import running
 from tests.support.service import wait_until
 

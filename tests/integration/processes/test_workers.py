@@ -21,7 +21,8 @@ from oddsengine.runtime.processes.front import when_free
 from oddsengine.runtime.processes.startup import StartFailed, Startup, Step
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher
-from tests.support.processes.command import Process, command, free_port, get
+from tests.support.processes.command import Process, command, get
+from tests.support.processes.ports import free_port
 from tests.support.processes.role import running
 from tests.support.service import PATIENCE_S, wait_until
 

@@ -104,7 +104,7 @@ async def test_an_unmasked_frame_closes_the_socket_with_1002(before: bytes) -> N
 
 
 async def test_connections_that_are_idle_or_send_half_a_request_are_closed() -> None:
-    limits = LimitSettings(idle_timeout_s=0.5, handshake_timeout_s=0.5)
+    limits = LimitSettings(idle_timeout_s=2.0, handshake_timeout_s=2.0)
     half = b"POST /v1/quotes/check HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{"
     async with running_service(quick_settings(limits=limits)) as service, service.socket() as neighbour:
         await neighbour.subscribe("sport:football")
@@ -120,7 +120,7 @@ async def test_connections_that_are_idle_or_send_half_a_request_are_closed() -> 
         for _ in range(8):  # longer than the timeout
             writer.write(HEALTHZ)
             await reader.readuntil(b'"ok"}')
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
         writer.close()
         await neighbour.send(op="ping", id=1)
         await neighbour.receive_until("pong")
@@ -128,7 +128,7 @@ async def test_connections_that_are_idle_or_send_half_a_request_are_closed() -> 
 
 async def test_a_tls_handshake_that_never_ends_is_closed(tmp_path: Path) -> None:
     certificates = Certificates(tmp_path)
-    limits = LimitSettings(handshake_timeout_s=0.5)
+    limits = LimitSettings(handshake_timeout_s=2.0)
     settings = quick_settings(limits=limits, tls_cert=str(certificates.good), tls_key=str(certificates.good))
     async with running_service(settings) as service:
         closing = []

@@ -77,7 +77,7 @@ async def test_a_proxy_that_is_not_trusted_is_logged_once(tmp_path: Path, header
 
 async def test_every_page_and_document_counts_towards_the_rate_of_an_address() -> None:
     for path in ("/", "/app.js", "/docs", "/docs/openapi.json", "/metrics", "/nowhere", "/v1/events"):
-        async with running_service(quick_settings(limits=LimitSettings(requests_per_s=0.5))) as service:
+        async with running_service(quick_settings(limits=LimitSettings(requests_per_s=0.05))) as service:
 
             async def status(path: str) -> Any:
                 async with service.http.get(service.base + path) as response:

@@ -31,7 +31,7 @@ asyncio.run(main())
 
 
 async def wait_gone(path: Path) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while path.exists():
             await asyncio.sleep(0.05)
 
@@ -70,7 +70,7 @@ async def test_it_is_restarted_when_it_ends() -> None:
         assert first is not None
         os.kill(first, signal.SIGKILL)
         client = Redis.from_url(server.url)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while server.pid in {None, first}:
                 await asyncio.sleep(0.02)
             while True:

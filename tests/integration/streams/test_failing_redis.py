@@ -22,7 +22,7 @@ from oddsengine.streams.leases.keeper import LEASE_S
 from oddsengine.streams.publisher import Publisher, prepare
 from oddsengine.streams.snapshots.stored import read_head, read_top
 from tests.support.builders import an_event, an_offer_of
-from tests.support.processes.command import free_port
+from tests.support.processes.ports import free_port
 from tests.support.service import running_service, wait_until
 from tests.support.streams.ends import KEYS, Owner, following, same, until
 
@@ -37,7 +37,7 @@ async def replicate(replica: Redis, primary: Redis) -> None:
     port = free_port()
     await primary.config_set("port", port)
     await replica.replicaof("127.0.0.1", port)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (await replica.info("replication"))["master_link_status"] != "up":
             await asyncio.sleep(0.05)
 
@@ -217,7 +217,7 @@ async def test_a_user_who_may_load_but_not_read_is_one_outage(redis_server: Embe
         await until(lambda: same(owner, reader))
         with capture_logs() as logs:
             await redis.acl_setuser("default", enabled=True, keys=["*"], commands=["+@all", "-xread"])
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while (await redis.info("commandstats")).get("cmdstat_xread", {}).get("rejected_calls", 0) < 4:
                     await asyncio.sleep(0.05)
             await redis.acl_setuser("default", enabled=True, keys=["*"], commands=["+@all"])

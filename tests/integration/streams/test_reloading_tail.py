@@ -36,7 +36,7 @@ async def reader(redis_server: EmbeddedRedis, redis: Redis) -> AsyncIterator[Sha
 
 
 async def next_of(tail: ReloadingTail) -> list[StreamEntry] | Reload:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (found := await tail.read()):
             pass
         return found

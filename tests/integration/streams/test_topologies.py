@@ -22,7 +22,7 @@ from oddsengine.streams.connection import MAX_CONNECTIONS, SHARED_READS, open_cl
 from oddsengine.streams.keys import MAX_TAGS, shard_keys
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.credentials import Certificates
-from tests.support.processes.command import free_port
+from tests.support.processes.ports import free_port
 from tests.support.redis.servers import RedisServer
 from tests.support.redis.topologies import cluster, watched_primary
 from tests.support.service import PATIENCE_S, quick_settings, running_service, wait_until

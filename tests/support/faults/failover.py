@@ -20,7 +20,7 @@ from tests.support.faults.loop_clock import LOOP_CLOCK, loop_time_s
 from tests.support.faults.members import BOOK_SUM, Arrangement, Member, Members, faked_clock
 from tests.support.faults.observing import Providers, is_near
 from tests.support.faults.relay import Relay
-from tests.support.processes.command import free_port
+from tests.support.processes.ports import free_port
 from tests.support.redis.servers import RedisServer
 from tests.support.redis.topologies import cluster, watched_primary
 from tests.support.service import PATIENCE_S, wait_until

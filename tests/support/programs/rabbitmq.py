@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.processes.command import free_port
+from tests.support.processes.ports import free_port
 from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ async def rabbitmq(folder: Path, config: str = "") -> AsyncIterator[int]:
         _process(_EPMD, "-port", str(mapper), "-address", "127.0.0.1", environment=environment),
         _process(_SCRIPTS[-1], environment=environment) as server,
     ):
-        async with asyncio.timeout(2 * PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 assert server.returncode is None, "rabbitmq-server has ended"
                 try:

@@ -11,13 +11,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from oddsengine.streams.embedded import find_server
-from tests.support.processes.command import free_port
+from tests.support.processes.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_PATIENCE_S: Final = 15.0
+_PATIENCE_S: Final = 60.0
 
 
 class RedisServer:

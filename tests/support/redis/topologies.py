@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MASTER: Final = "odds"
 _SLOTS: Final = 16_384
-_PATIENCE_S: Final = 20.0
+_PATIENCE_S: Final = 60.0
 
 
 class Watched:

@@ -113,7 +113,7 @@ async def following(server: HasUrl, *, stale_after_s: float = 3.0) -> AsyncItera
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.005)
 

@@ -52,7 +52,7 @@ async def test_sigint_and_sigterm_call_back() -> None:
         on_stop(stop.set)
         assert not stop.is_set()
         os.kill(os.getpid(), number)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await stop.wait()
 
 
@@ -63,7 +63,7 @@ async def test_a_later_handler_replaces_the_earlier_one() -> None:
     on_reload(reloads.set)
     os.kill(os.getpid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGHUP)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await second.wait()
         await reloads.wait()
     assert not first.is_set()
@@ -81,6 +81,6 @@ async def test_tasks_end_even_if_one_swallows_a_cancellation() -> None:
 
     tasks = [asyncio.create_task(stubborn()), asyncio.create_task(willing()), asyncio.create_task(asyncio.sleep(0))]
     await asyncio.sleep(0.01)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await end_tasks(tasks)
     assert all(task.done() for task in tasks)

@@ -144,7 +144,7 @@ async def test_a_write_is_repeated_until_redis_answers(owned: Owned) -> None:
     async with owned.running():
         owned.publisher.errors = [RedisConnectionError("gone"), OSError("still gone")]
         owned.writer.wake()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not owned.publisher.written:
                 await asyncio.sleep(0.01)
     assert ([1], 0) == (owned.publisher.written, owned.writer.claims)

@@ -263,7 +263,7 @@ async def test_a_file_is_reloaded_however_it_is_replaced(replace: Callable[[Path
     replace(config, FIRST)
     loads = CountedLoads()
     reloader = Reloader(config, loads, load(config), Engine().adopt, poll_s=0.01)
-    async with running(reloader), asyncio.timeout(20):
+    async with running(reloader), asyncio.timeout(30):
         await loads.loaded.wait()
         loads.loaded.clear()
         for number in range(4):
@@ -281,7 +281,7 @@ async def test_a_file_is_reloaded_however_it_is_replaced(replace: Callable[[Path
 
 async def test_a_file_that_is_missing_for_a_moment_is_waited_for(config: Path) -> None:
     loads = CountedLoads()
-    async with running(Reloader(config, loads, load(config), Engine().adopt, poll_s=0.01)), asyncio.timeout(20):
+    async with running(Reloader(config, loads, load(config), Engine().adopt, poll_s=0.01)), asyncio.timeout(30):
         await loads.loaded.wait()
         loads.loaded.clear()
         config.unlink()
@@ -302,7 +302,7 @@ async def test_a_change_during_the_start_is_not_lost(config: Path) -> None:
 async def test_a_requested_reload_needs_no_change(config: Path) -> None:
     loads = CountedLoads()
     reloader = Reloader(config, loads, load(config), Engine().adopt, poll_s=None)
-    async with running(reloader), asyncio.timeout(20):
+    async with running(reloader), asyncio.timeout(30):
         await loads.loaded.wait()
         loads.loaded.clear()
         reloader.request()

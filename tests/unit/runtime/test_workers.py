@@ -36,18 +36,18 @@ def test_connections_come_only_to_workers_that_listen() -> None:
 
         def come(count: int) -> None:
             for _ in range(count):
-                stack.enter_context(socket.create_connection(starting.getsockname(), timeout=5.0))
+                stack.enter_context(socket.create_connection(starting.getsockname(), timeout=30.0))
 
         def accepted(listening: socket.socket, count: int) -> None:
             for _ in range(count):
                 stack.enter_context(listening.accept()[0])
 
-        ours.settimeout(5.0)
+        ours.settimeout(30.0)
         come(8)
         accepted(ours, 8)
         Front([serving]).listen()
         ours.close()
-        serving.settimeout(5.0)
+        serving.settimeout(30.0)
         Front([serving]).listen()  # again, as a worker does that is started on a dead one's sockets
         come(8)
         accepted(serving, 8)

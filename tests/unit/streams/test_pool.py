@@ -42,14 +42,20 @@ def test_a_network_that_has_become_slow_is_granted_more_and_more() -> None:
 
 async def test_a_connection_that_another_one_has_overtaken_is_made_again() -> None:
     """Its network has lost what it sent, and has recovered since: nobody waits for the rest of its time."""
-    connectivity = Connectivity()
+    now_s = 0.0
+    connectivity = Connectivity(lambda: now_s)
     connectivity.limit = after(10.0)
-    slow = asyncio.create_task(connectivity.connect(asyncio.Event().wait))
-    alike = asyncio.create_task(connectivity.connect(partial(asyncio.sleep, 0.2)))
-    await asyncio.sleep(0.15)
+    slow = [asyncio.create_task(connectivity.connect(asyncio.Event().wait)) for _ in range(2)]
+    await asyncio.sleep(0)
+    now_s += 0.15
     assert await connectivity.connect(partial(asyncio.sleep, 0.0))
-    assert [False, False] == [await slow, await alike]
-    begun_together = [connectivity.connect(partial(asyncio.sleep, wait_s)) for wait_s in (0.02, 0.0)]
+    assert [False, False] == await asyncio.gather(*slow)
+    is_made = asyncio.Event()
+
+    async def make() -> None:
+        is_made.set()
+
+    begun_together = [connectivity.connect(connecting) for connecting in (is_made.wait, make)]
     assert [True, True] == await asyncio.gather(*begun_together)
 
 

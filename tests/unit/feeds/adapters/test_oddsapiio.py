@@ -10,7 +10,7 @@ import pytest
 from feeds.adapters.oddsapiio import OddsApiIoCodec, OddsApiIoConfig
 from feeds.adapters.oddsapiio.markets import MARKETS, streamed_markets
 from feeds.errors import ProviderRefused
-from tests.support.provider_messages import Received, a_response
+from tests.support.providers.messages import Received, a_response
 
 SPORT = {"name": "Football", "slug": "football"}
 EVENT = {"id": 7, "home": "A", "away": "B", "date": "2026-11-24T18:00:00Z", "sport": SPORT, "status": "pending"}

@@ -9,7 +9,7 @@ import pytest
 
 from feeds.adapters.opticodds import OpticOddsCodec, OpticOddsConfig
 from feeds.errors import ProviderRefused
-from tests.support.provider_messages import Received, a_response
+from tests.support.providers.messages import Received, a_response
 
 FIXTURE = {
     "id": "f1",

@@ -8,7 +8,7 @@ import pytest
 
 from feeds.adapters.pinnacle import PinnacleCodec, PinnacleConfig
 from feeds.errors import ProviderRefused
-from tests.support.provider_messages import Received, a_response
+from tests.support.providers.messages import Received, a_response
 
 if TYPE_CHECKING:
     from feeds.transports.http import Request

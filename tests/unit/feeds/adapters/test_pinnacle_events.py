@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from feeds.adapters.pinnacle import PinnacleCodec, PinnacleConfig
-from tests.support.provider_messages import Received, a_response, calls_answered_by_error_pages
+from tests.support.providers.messages import Received, a_response, calls_answered_by_error_pages
 
 NOW = 1_795_532_400_000  # 2026-11-24T15:00:00Z
 START = "2026-11-24T18:00:00Z"

@@ -20,7 +20,7 @@ from feeds.adapters.pinnacle.sport_states import (
     VerificationState,
     VerificationTrigger,
 )
-from tests.support.provider_messages import a_response
+from tests.support.providers.messages import a_response
 
 if TYPE_CHECKING:
     from enum import Enum

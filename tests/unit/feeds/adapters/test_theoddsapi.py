@@ -9,7 +9,7 @@ import pytest
 from feeds.adapters.theoddsapi import TheOddsApiCodec, TheOddsApiConfig
 from feeds.errors import ProviderRefused
 from feeds.feed import Quota
-from tests.support.provider_messages import Received, a_response, calls_answered_by_error_pages
+from tests.support.providers.messages import Received, a_response, calls_answered_by_error_pages
 
 NOW = 1_795_532_400_000  # 2026-11-24T15:00:00Z
 CONFIG = TheOddsApiConfig(sports=("soccer_epl",), bookmakers=("pinnacle", "bet365"), markets=("h2h", "spreads", "totals"))

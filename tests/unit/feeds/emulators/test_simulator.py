@@ -9,7 +9,7 @@ import pytest
 from feeds.emulators.simulator import SimulatorConfig, simulated_exchange
 from feeds.emulators.simulator.clubs import COMPETITIONS, clubs_of
 from feeds.emulators.simulator.fixtures import Pace, Schedule
-from tests.support.simulated import QUICK, START_MS
+from tests.support.providers.simulated import QUICK, START_MS
 
 
 def test_the_same_seed_gives_the_same_changes_tick_for_tick() -> None:

@@ -18,7 +18,7 @@ from feeds.emulators.betfair.stream_server import StreamServer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 AUTHENTICATION = {"op": "authentication", "id": 1, "appKey": "key", "session": "token"}
 SUBSCRIPTION = {"op": "marketSubscription", "id": 2, "heartbeatMs": 5000}
 

@@ -25,7 +25,7 @@ async def test_it_watches_again_after_all_were_gone() -> None:
     for _ in range(2):
         wire = Wire()
         wire.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await watcher.wait_closed(wire)
         await asyncio.sleep(0)
 

@@ -15,7 +15,7 @@ from feeds.feed import Rejected, VerificationSnapshot
 from feeds.recording.packet import encode_line, response_packet
 from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStatus, UpdateBatch
 from tests.support.builders import betfair_market, mcm
-from tests.support.provider_messages import a_response
+from tests.support.providers.messages import a_response
 
 URLS = AccountUrls("https://id/keepAlive", "https://api/rest")
 CONNECTION = b'{"op":"connection"}\r\n'

@@ -1,0 +1,1 @@
+"""Providers: their messages, their emulators, and recordings of a simulated one."""
