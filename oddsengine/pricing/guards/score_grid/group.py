@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from oddsengine.domain.events import Score
 from oddsengine.domain.ids import MarketId
-from oddsengine.pricing.guards.score_grid.claims import NO_GOALS, Claim
+from oddsengine.pricing.guards.score_grid.conditions import NO_GOALS, Condition
 from oddsengine.pricing.guards.score_grid.halves import COMBINED, MIN_RESULTS
 
 if TYPE_CHECKING:
@@ -61,22 +61,22 @@ class Bet(NamedTuple):
 
     market: MarketId
     selection: str
-    claim: Claim
+    condition: Condition
     odds: float
 
 
 class Entry:
-    """A market with its claims. One that does not depend on a score has no group."""
+    """A market with its conditions. One that does not depend on a score has no group."""
 
-    __slots__ = ("_bets", "book", "ceilings", "claims", "definition", "group", "halves", "is_over")
+    __slots__ = ("_bets", "book", "ceilings", "conditions", "definition", "group", "halves", "is_over")
 
-    def __init__(self, book: PricedMarket, claims: dict[str, Claim], group: Group | None) -> None:
+    def __init__(self, book: PricedMarket, conditions: dict[str, Condition], group: Group | None) -> None:
         self.definition: MarketDefinition = book.definition
         self.book = book
-        self.claims = claims
+        self.conditions = conditions
         self.group = group
         self._bets: list[Bet] | None = None
-        #: its claims on the results of both halves, None if it has none
+        #: its conditions on the results of both halves, None if it has none
         self.halves: Entry | None = None
         #: by selection, in thousandths; empty without a certificate
         self.ceilings: dict[str, int] = {}
@@ -101,8 +101,8 @@ class Entry:
         if self._bets is None:
             market, prices_of = self.definition.id, self.book.prices
             self._bets = [
-                Bet(market, key, claim, max(prices) / 1000)
-                for key, claim in self.claims.items()
+                Bet(market, key, condition, max(prices) / 1000)
+                for key, condition in self.conditions.items()
                 if (prices := [price for price in prices_of(key) if price is not None])
             ]
         return self._bets
@@ -145,7 +145,7 @@ class Group:
         self.certificate: Certificate | None = None
         #: the last certificate, from which another one may be repaired even where it holds no more
         self.prior: Certificate | None = None
-        self._grid: tuple[Any, dict[Claim, int]] | None = None
+        self._grid: tuple[Any, dict[Condition, int]] | None = None
         #: bets that are known to be fair, where there is no certificate because some lose nothing on average
         self.fair_bets: list[Bet] = []
         self.arbitrages: list[Arbitrage] = []
@@ -170,11 +170,16 @@ class Group:
             return len(entries) > 1 and any(entry.definition.type == COMBINED for entry in entries.values())
         return len({entry.definition.type for entry in entries.values()}) > (1 if self.min_score == NO_GOALS else 0)
 
-    def grid(self) -> tuple[Any, dict[Claim, int]]:
-        """Return the scores to consider, and the row of each claim."""
+    def grid(self) -> tuple[Any, dict[Condition, int]]:
+        """Return the scores to consider, and the row of each condition."""
         if self._grid is None:
-            claims = tuple(dict.fromkeys(claim for entry in self.entries.values() for claim in entry.claims.values()))
-            self._grid = load_program().grid(claims, self.min_score), {claim: number for number, claim in enumerate(claims)}
+            conditions = tuple(
+                dict.fromkeys(condition for entry in self.entries.values() for condition in entry.conditions.values())
+            )
+            self._grid = (
+                load_program().grid(conditions, self.min_score),
+                {condition: number for number, condition in enumerate(conditions)},
+            )
         return self._grid
 
     def start(self, min_score: Score) -> None:
@@ -188,7 +193,7 @@ class Group:
         """Return the markets that the certificate does not allow; without one, all."""
         for entry in self.entries.values():
             if entry.is_over:
-                entry.is_over = entry.has_over(entry.claims)
+                entry.is_over = entry.has_over(entry.conditions)
         return {market for market, entry in self.entries.items() if entry.is_over}
 
     def arbitraged(self) -> set[MarketId]:
@@ -221,8 +226,8 @@ def certify(group: Group, probabilities: Any) -> None:
     group.prior = group.certificate = Certificate(scores, probabilities, group.min_score)
     limits = load_program().ceilings(scores.won, scores.returned, probabilities)
     for entry in group.entries.values():
-        entry.ceilings = {key: limits[row[claim]] for key, claim in entry.claims.items()}
-        entry.is_over = entry.has_over(entry.claims)
+        entry.ceilings = {key: limits[row[condition]] for key, condition in entry.conditions.items()}
+        entry.is_over = entry.has_over(entry.conditions)
 
 
 def repair(group: Group, entries: Mapping[MarketId, Entry]) -> bool:
@@ -240,31 +245,31 @@ def repair(group: Group, entries: Mapping[MarketId, Entry]) -> bool:
         probabilities = program.moved(prior.scores, prior.probabilities, scores, tuple(row), goals)
         if probabilities is None:
             return False
-    repaired = program.repair(scores, [row[bet.claim] for bet in bets], [bet.odds for bet in bets], probabilities)
+    repaired = program.repair(scores, [row[bet.condition] for bet in bets], [bet.odds for bet in bets], probabilities)
     if repaired is None:
         return False
     certify(group, repaired)
     return True
 
 
-def ceilings_under(claims: Mapping[str, Claim], certificate: Certificate) -> dict[str, int]:
-    """Return the ceilings of claims for which the certificate was not made. Valid, since its scores are possible ones."""
+def ceilings_under(conditions: Mapping[str, Condition], certificate: Certificate) -> dict[str, int]:
+    """Return the ceilings of conditions for which the certificate was not made. Valid, since its scores are possible ones."""
     solver = load_program()
     homes, aways = certificate.scores.homes, certificate.scores.aways
-    won, returned = zip(*(solver.shares(claim, homes, aways) for claim in claims.values()), strict=True)
-    return dict(zip(claims, solver.ceilings(won, returned, certificate.probabilities), strict=True))
+    won, returned = zip(*(solver.shares(condition, homes, aways) for condition in conditions.values()), strict=True)
+    return dict(zip(conditions, solver.ceilings(won, returned, certificate.probabilities), strict=True))
 
 
 def still_wins(arbitrage: Arbitrage, group: Group) -> bool:
     """Check whether the stakes of an arbitrage still lose at no score."""
-    claims: list[Claim] = []
+    conditions: list[Condition] = []
     odds: list[float] = []
     for leg in arbitrage.legs:
         entry = group.entries.get(leg.market)
-        claim = None if entry is None else entry.claims.get(leg.selection)
-        if entry is None or claim is None:
+        condition = None if entry is None else entry.conditions.get(leg.selection)
+        if entry is None or condition is None:
             return False
         price = max((price for price in entry.book.prices(leg.selection) if price is not None), default=0)
-        claims.append(claim)
+        conditions.append(condition)
         odds.append(price / 1000)
-    return bool(load_program().never_loses(claims, odds, [leg.stake for leg in arbitrage.legs], group.min_score))
+    return bool(load_program().never_loses(conditions, odds, [leg.stake for leg in arbitrage.legs], group.min_score))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from oddsengine.domain.events import read_score
 from oddsengine.pricing.guards.score_grid.budget import Budget
-from oddsengine.pricing.guards.score_grid.claims import claims_of, min_score_of, period_of
+from oddsengine.pricing.guards.score_grid.conditions import conditions_of, min_score_of, period_of
 from oddsengine.pricing.guards.score_grid.group import (
     Arbitrage,
     Entry,
@@ -27,7 +27,7 @@ from oddsengine.pricing.guards.score_grid.group import (
     repair,
     still_wins,
 )
-from oddsengine.pricing.guards.score_grid.halves import HALVES, MIN_RESULTS, half_claims
+from oddsengine.pricing.guards.score_grid.halves import HALVES, MIN_RESULTS, half_conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -107,7 +107,7 @@ class ScoreGuard:
         entry.forget_prices()
         if entry.book is not book or entry.is_over or not book.is_open:
             entry.book = book
-            changed = entry.claims
+            changed = entry.conditions
         if not group.is_compared:
             entry.is_over = True  # not compared: what changed is not known once it is
             return
@@ -198,13 +198,13 @@ class ScoreGuard:
         return [each.group for each in (entry, entry and entry.halves) if each is not None and each.group is not None]
 
     def _redefine(self, entry: Entry, book: PricedMarket, event: Event | None) -> bool:
-        """Replace the definition of a market if its claims are the same, so that the certificate holds. Return whether."""
+        """Replace the definition of a market if its conditions are the same, so that the certificate holds. Return whether."""
         definition, before = book.definition, entry.definition
         if event is None or (definition.event, period_of(definition)) != (before.event, period_of(before)):
             return False
-        claims = claims_of(definition, event.sport, self._matches[definition.event].score)
-        halves = {} if entry.halves is None else entry.halves.claims
-        if claims != entry.claims or half_claims(definition, event.sport, claims) != halves:
+        conditions = conditions_of(definition, event.sport, self._matches[definition.event].score)
+        halves = {} if entry.halves is None else entry.halves.conditions
+        if conditions != entry.conditions or half_conditions(definition, event.sport, conditions) != halves:
             return False
         entry.definition = definition
         if entry.halves is not None:
@@ -219,14 +219,14 @@ class ScoreGuard:
             match = _Match(None if event is None else read_score(event.score))
         self._matches[definition.event] = match
         match.markets[definition.id] = None
-        claims = claims_of(definition, event.sport, match.score) if event is not None else {}
-        entry = self._entries[definition.id] = Entry(book, claims, None)
+        conditions = conditions_of(definition, event.sport, match.score) if event is not None else {}
+        entry = self._entries[definition.id] = Entry(book, conditions, None)
         if event is None:
             return entry
-        if claims:
+        if conditions:
             period = period_of(definition)
             self._join(entry, period, min_score_of(event.sport, period, match.score))
-        if halves := half_claims(definition, event.sport, claims):
+        if halves := half_conditions(definition, event.sport, conditions):
             entry.halves = Entry(book, halves, None)
             self._join(entry.halves, HALVES, MIN_RESULTS)
         return entry
@@ -237,7 +237,7 @@ class ScoreGuard:
         group = entry.group = self._group((str(definition.event), period), min_score)
         group.add(definition.id, entry)
         if group.certificate is not None:
-            entry.ceilings = ceilings_under(entry.claims, group.certificate)
+            entry.ceilings = ceilings_under(entry.conditions, group.certificate)
         if group.is_compared:
             # Others may have changed while there was nothing to compare them with.
             self._moved[group] = None
@@ -293,7 +293,7 @@ class ScoreGuard:
             group.budget.take()
             self.solves += 1
             offered = bets_of(remaining)
-            solution = solver.solve(scores, [row[bet.claim] for bet in offered], [bet.odds for bet in offered])
+            solution = solver.solve(scores, [row[bet.condition] for bet in offered], [bet.odds for bet in offered])
             if solution.probabilities is not None:
                 certify(group, solution.probabilities)
                 break

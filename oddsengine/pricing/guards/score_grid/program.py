@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from oddsengine.pricing.guards.score_grid.claims import NO_GOALS
+from oddsengine.pricing.guards.score_grid.conditions import NO_GOALS
 from oddsengine.pricing.guards.score_grid.halves import MIN_RESULTS
 from oddsengine.pricing.guards.score_grid.solver import maximise
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from oddsengine.domain.events import Score
-    from oddsengine.pricing.guards.score_grid.claims import Claim
+    from oddsengine.pricing.guards.score_grid.conditions import Condition
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
@@ -45,9 +45,9 @@ _MAX_EXPONENT: Final = 3.0
 
 
 class ScoreGrid(NamedTuple):
-    """Scores that represent all: every score pays every claim as one of them does.
+    """Scores that represent all: every score pays every condition as one of them does.
 
-    `won` and `returned` are the shares of the stake that win and that come back, by claim and score. `marks` are numbers, in
+    `won` and `returned` are the shares of the stake that win and that come back, by condition and score. `marks` are numbers, in
     order, that tell the scores' ways of paying apart; empty where none do.
     """
 
@@ -76,43 +76,43 @@ class Solution(NamedTuple):
     is_fair: bool = False
 
 
-def shares(claim: Claim, homes: Integers, aways: Integers) -> tuple[Floats, Floats]:
-    """Return the shares of a stake on a claim that win and that are returned, by score."""
-    won, back = _shares(claim, homes, aways)
-    if claim.returned is None:
+def shares(condition: Condition, homes: Integers, aways: Integers) -> tuple[Floats, Floats]:
+    """Return the shares of a stake on a condition that win and that are returned, by score."""
+    won, back = _shares(condition, homes, aways)
+    if condition.returned is None:
         return won, back
-    is_returned, _ = _shares(claim.returned, homes, aways)
+    is_returned, _ = _shares(condition.returned, homes, aways)
     return won * (1.0 - is_returned), np.maximum(back, is_returned)
 
 
-def _shares(claim: Claim, homes: Integers, aways: Integers) -> tuple[Floats, Floats]:
-    if claim.kind == "linear":
-        value = claim.home * homes + claim.away * aways
-        twice = claim.line * 2
-        parts = (claim.line,) if twice == round(twice) else (claim.line - 0.25, claim.line + 0.25)
+def _shares(condition: Condition, homes: Integers, aways: Integers) -> tuple[Floats, Floats]:
+    if condition.kind == "linear":
+        value = condition.home * homes + condition.away * aways
+        twice = condition.line * 2
+        parts = (condition.line,) if twice == round(twice) else (condition.line - 0.25, condition.line + 0.25)
         won = sum((value + part > 0).astype(np.float64) for part in parts) / len(parts)
         returned = sum((value + part == 0).astype(np.float64) for part in parts) / len(parts)
         return np.asarray(won), np.asarray(returned)
-    if claim.kind == "level":
-        wins = claim.home * homes + claim.away * aways + claim.line == 0
-    elif claim.kind == "both":
+    if condition.kind == "level":
+        wins = condition.home * homes + condition.away * aways + condition.line == 0
+    elif condition.kind == "both":
         wins = (homes > 0) & (aways > 0)
-    elif claim.kind == "odd":
-        wins = (claim.home * homes + claim.away * aways) % 2 == 1
-    elif claim.kind == "score":
-        wins = (homes == claim.home) & (aways == claim.away)
-    elif claim.kind == "all":
-        wins = np.all([_shares(part, homes, aways)[0] > 0 for part in claim.parts], axis=0)
+    elif condition.kind == "odd":
+        wins = (condition.home * homes + condition.away * aways) % 2 == 1
+    elif condition.kind == "score":
+        wins = (homes == condition.home) & (aways == condition.away)
+    elif condition.kind == "all":
+        wins = np.all([_shares(part, homes, aways)[0] > 0 for part in condition.parts], axis=0)
     else:
         wins = np.ones(len(homes), dtype=np.bool_)
-        for home, away in claim.listed:
+        for home, away in condition.listed:
             wins &= (homes != home) | (aways != away)
-        if claim.sign is not None:
-            wins &= np.sign(homes - aways) == claim.sign
-    return (wins != claim.negated).astype(np.float64), np.zeros(len(homes))
+        if condition.sign is not None:
+            wins &= np.sign(homes - aways) == condition.sign
+    return (wins != condition.negated).astype(np.float64), np.zeros(len(homes))
 
 
-def grid_size(claims: Iterable[Claim], min_score: Score = NO_GOALS) -> int:
+def grid_size(conditions: Iterable[Condition], min_score: Score = NO_GOALS) -> int:
     """Return the goals a side, beyond those already scored, that a grid must reach: every score outside pays like one inside.
 
     Outside, all goals are over the lines of totals and the scores listed. A difference within the lines of handicaps is kept by
@@ -120,15 +120,15 @@ def grid_size(claims: Iterable[Claim], min_score: Score = NO_GOALS) -> int:
     the parities of both sides. Lines are those that count from the score already reached.
     """
     total = team = difference = listed = 0
-    for claim in _parts(claims):
-        if claim.kind in {"score", "other"}:
-            scores = claim.listed if claim.kind == "other" else ((claim.home, claim.away),)
+    for condition in _parts(conditions):
+        if condition.kind in {"score", "other"}:
+            scores = condition.listed if condition.kind == "other" else ((condition.home, condition.away),)
             listed = max(listed, *(max(home - min_score.home, away - min_score.away) for home, away in scores), 0, 0)
             continue
-        line = ceil(abs(claim.line + claim.home * min_score.home + claim.away * min_score.away))
-        if claim.home * claim.away > 0:
+        line = ceil(abs(condition.line + condition.home * min_score.home + condition.away * min_score.away))
+        if condition.home * condition.away > 0:
             total = max(total, line)
-        elif claim.home * claim.away < 0:
+        elif condition.home * condition.away < 0:
             difference = max(difference, line)
         else:
             team = max(team, line)
@@ -136,25 +136,25 @@ def grid_size(claims: Iterable[Claim], min_score: Score = NO_GOALS) -> int:
     return max(total + 1, listed + abs(min_score.home - min_score.away) + 1, team + difference + 3, difference + 3) + 3
 
 
-def _parts(claims: Iterable[Claim]) -> Iterable[Claim]:
-    for claim in claims:
-        yield from _parts(claim.parts)
-        yield from _parts(() if claim.returned is None else (claim.returned,))
-        yield claim
+def _parts(conditions: Iterable[Condition]) -> Iterable[Condition]:
+    for condition in conditions:
+        yield from _parts(condition.parts)
+        yield from _parts(() if condition.returned is None else (condition.returned,))
+        yield condition
 
 
 @lru_cache(maxsize=256)
-def grid(claims: tuple[Claim, ...], min_score: Score = NO_GOALS) -> ScoreGrid:
-    """Return the grid for some claims: one score for each way of paying all of them.
+def grid(conditions: tuple[Condition, ...], min_score: Score = NO_GOALS) -> ScoreGrid:
+    """Return the grid for some conditions: one score for each way of paying all of them.
 
     Args:
-        claims: the claims.
+        conditions: the conditions.
         min_score: the goals that both sides have already, or `MIN_RESULTS`.
     """
-    size = _RESULTS if min_score == MIN_RESULTS else grid_size(claims, min_score) + 1
+    size = _RESULTS if min_score == MIN_RESULTS else grid_size(conditions, min_score) + 1
     homes, aways = (axis.ravel() for axis in np.indices((size, size)))
     homes, aways = homes + min_score.home, aways + min_score.away
-    stacked = _stacked(claims, homes, aways)
+    stacked = _stacked(conditions, homes, aways)
     marks, chosen, groups = np.unique(_marks(stacked), return_index=True, return_inverse=True)
     if not np.array_equal(stacked[:, chosen][:, groups], stacked):
         chosen, marks = np.arange(len(homes)), np.zeros(0)  # two different columns have the same mark
@@ -162,9 +162,9 @@ def grid(claims: tuple[Claim, ...], min_score: Score = NO_GOALS) -> ScoreGrid:
     return ScoreGrid(homes[chosen], aways[chosen], won, returned, marks)
 
 
-def _stacked(claims: Sequence[Claim], homes: Integers, aways: Integers) -> Floats:
-    """Return the shares that win of all claims, and below them those that are returned, by score."""
-    won, returned = zip(*(shares(claim, homes, aways) for claim in claims), strict=True)
+def _stacked(conditions: Sequence[Condition], homes: Integers, aways: Integers) -> Floats:
+    """Return the shares that win of all conditions, and below them those that are returned, by score."""
+    won, returned = zip(*(shares(condition, homes, aways) for condition in conditions), strict=True)
     return np.array((*won, *returned))
 
 
@@ -173,14 +173,16 @@ def _marks(stacked: Floats) -> Floats:
     return np.asarray((np.random.default_rng(0).random(len(stacked)) @ stacked).round(9))
 
 
-def moved(before: ScoreGrid, probabilities: Floats, after: ScoreGrid, claims: Sequence[Claim], goals: Score) -> Floats | None:
+def moved(
+    before: ScoreGrid, probabilities: Floats, after: ScoreGrid, conditions: Sequence[Condition], goals: Score
+) -> Floats | None:
     """Move a distribution to another grid: each score, with the goals since, to the one that pays as it does.
 
     Args:
         before: the grid of the distribution.
         probabilities: by score.
         after: the other grid.
-        claims: those that this was made for.
+        conditions: those that this was made for.
         goals: how many both sides have scored since; what may still follow is taken to be as likely as before.
 
     Returns:
@@ -188,7 +190,7 @@ def moved(before: ScoreGrid, probabilities: Floats, after: ScoreGrid, claims: Se
     """
     if not len(after.marks):
         return None
-    stacked = _stacked(claims, before.homes + goals.home, before.aways + goals.away)
+    stacked = _stacked(conditions, before.homes + goals.home, before.aways + goals.away)
     places = np.minimum(np.searchsorted(after.marks, _marks(stacked)), len(after.marks) - 1)
     if not np.array_equal(np.vstack((after.won, after.returned))[:, places], stacked):
         return None
@@ -204,7 +206,7 @@ def solve(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float]) -> Solu
 
     Args:
         scores: the grid.
-        rows: the claim of each bet, as its row of the grid.
+        rows: the condition of each bet, as its row of the grid.
         odds: the decimal odds of each bet.
     """
     nets = _nets(scores, rows, odds)
@@ -243,7 +245,7 @@ def repair(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float], probab
 
     Args:
         scores: the grid.
-        rows: the claim of each bet, as its row of the grid.
+        rows: the condition of each bet, as its row of the grid.
         odds: the decimal odds of each bet.
         probabilities: by score.
     """
@@ -276,16 +278,18 @@ def _never_loses(won: Floats) -> bool:
     return bool(won.min() >= -_MAX_LOSS and won.mean() > TOLERANCE)
 
 
-def never_loses(claims: Sequence[Claim], odds: Sequence[float], stakes: Sequence[float], min_score: Score = NO_GOALS) -> bool:
+def never_loses(
+    conditions: Sequence[Condition], odds: Sequence[float], stakes: Sequence[float], min_score: Score = NO_GOALS
+) -> bool:
     """Check whether stakes lose at no score, and win at some.
 
     Args:
-        claims: the conditions of the bets.
+        conditions: the conditions of the bets.
         odds: of the bets, decimal.
         stakes: on the bets, in any one unit.
         min_score: the goals so far: only scores that can still come count.
     """
-    return _never_loses(np.array(stakes) @ _nets(grid(tuple(claims), min_score), range(len(claims)), odds))
+    return _never_loses(np.array(stakes) @ _nets(grid(tuple(conditions), min_score), range(len(conditions)), odds))
 
 
 def ceilings(won: Floats | Sequence[Floats], returned: Floats | Sequence[Floats], probabilities: Floats) -> list[int]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from oddsengine.domain.events import Score
 from oddsengine.pricing.guards.score_grid import ScoreGuard
-from oddsengine.pricing.guards.score_grid.claims import claims_of
+from oddsengine.pricing.guards.score_grid.conditions import conditions_of
 from oddsengine.pricing.guards.score_grid.program import TOLERANCE, grid, moved, never_loses, shares
 from tests.oracles.score_bets import KINDS, SCORES, Kind, best_free_roll, best_profit, definition, fair_odds, paid
 from tests.support.builders import a_definition, an_event
@@ -19,7 +19,7 @@ from tests.support.laws.examples import examples
 
 if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
-    from oddsengine.pricing.guards.score_grid.claims import Claim
+    from oddsengine.pricing.guards.score_grid.conditions import Condition
 
 EVENT = an_event()
 
@@ -102,10 +102,10 @@ def priced(kind: Kind, chances: dict[tuple[int, int], float], margin: float) -> 
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_every_claim_pays_as_the_bet_is_settled(kind: Kind) -> None:
-    claims = claims_of(definition(kind), "football")
-    assert list(kind.keys) == list(claims)
-    scores = grid(tuple(claims.values()))
+def test_every_condition_pays_as_the_bet_is_settled(kind: Kind) -> None:
+    conditions = conditions_of(definition(kind), "football")
+    assert list(kind.keys) == list(conditions)
+    scores = grid(tuple(conditions.values()))
     for row, key in enumerate(kind.keys):
         on_grid = {
             (int(home), int(away)): 3.0 * won + returned
@@ -118,9 +118,9 @@ MIN_SCORES = st.builds(Score, st.integers(0, 4), st.integers(0, 4))
 
 
 @given(OFFERS, MIN_SCORES)
-def test_every_score_pays_all_claims_as_some_score_of_the_grid_does(kinds: list[Kind], least: Score) -> None:
-    claims = tuple({claim: None for kind in kinds for claim in claims_of(definition(kind), "football").values()})
-    scores = grid(claims, least)
+def test_every_score_pays_on_all_conditions_as_some_score_of_the_grid_does(kinds: list[Kind], least: Score) -> None:
+    conditions = tuple({condition: None for kind in kinds for condition in conditions_of(definition(kind), "football").values()})
+    scores = grid(conditions, least)
     bets = [(kind, key) for kind in kinds for key in kind.keys]
     inside = {
         tuple(paid(*bet, 3.0, score) for bet in bets) for score in zip(scores.homes.tolist(), scores.aways.tolist(), strict=True)
@@ -294,16 +294,18 @@ def test_a_goal_and_a_further_market_take_no_program() -> None:
 def test_a_distribution_moved_to_other_markets_pays_as_each_of_its_scores(
     chances: dict[tuple[int, int], float], kinds: list[Kind], others: list[Kind], goals: Score
 ) -> None:
-    def claims(of: list[Kind]) -> tuple[Claim, ...]:
-        return tuple(dict.fromkeys(claim for kind in of for claim in claims_of(definition(kind), "football").values()))
+    def conditions(of: list[Kind]) -> tuple[Condition, ...]:
+        return tuple(
+            dict.fromkeys(condition for kind in of for condition in conditions_of(definition(kind), "football").values())
+        )
 
     start, now = Score(1, 1), Score(1 + goals.home, 1 + goals.away)
-    before, after = grid(claims(kinds), start), grid(claims(others), now)
+    before, after = grid(conditions(kinds), start), grid(conditions(others), now)
     probabilities = np.array([chances.get((home, away), 0.01) for home, away in zip(before.homes, before.aways, strict=True)])
-    found = moved(before, probabilities, after, claims(others), goals)
+    found = moved(before, probabilities, after, conditions(others), goals)
     assert found is not None
-    for row, claim in enumerate(claims(others)):
-        won, returned = shares(claim, before.homes + goals.home, before.aways + goals.away)
+    for row, condition in enumerate(conditions(others)):
+        won, returned = shares(condition, before.homes + goals.home, before.aways + goals.away)
         assert (won @ probabilities, returned @ probabilities) == pytest.approx(
             (after.won[row] @ found, after.returned[row] @ found)
         )
@@ -345,10 +347,10 @@ def test_without_budget_only_what_the_certificate_does_not_allow_is_suspended() 
 
 
 def test_stakes_that_lose_at_some_score_are_no_arbitrage() -> None:
-    claims = list(claims_of(definition(KINDS[0]), "football").values())
+    conditions = list(conditions_of(definition(KINDS[0]), "football").values())
     thirds = [1 / 3] * 3
-    assert [True, False, False] == [never_loses(claims, [odds] * 3, thirds) for odds in (3.01, 3.0, 2.99)]
-    assert not never_loses(claims, [9.0, 9.0, 2.9], thirds)
+    assert [True, False, False] == [never_loses(conditions, [odds] * 3, thirds) for odds in (3.01, 3.0, 2.99)]
+    assert not never_loses(conditions, [9.0, 9.0, 2.9], thirds)
 
 
 def test_half_a_point_changes_nothing_where_no_match_ends_level() -> None:
@@ -356,7 +358,7 @@ def test_half_a_point_changes_nothing_where_no_match_ends_level() -> None:
     winner = a_definition("e1/moneyline", type="moneyline", period="ft")
     for line in (-0.5, 0.0, 0.5):
         handicap = a_definition(f"e1/asian_handicap/ft/{line:g}", type="asian_handicap", line=line, period="ft")
-        assert claims_of(winner, "basketball") == claims_of(handicap, "basketball")
-        assert (line == 0.0) == (claims_of(winner, "baseball") == claims_of(handicap, "baseball"))
+        assert conditions_of(winner, "basketball") == conditions_of(handicap, "basketball")
+        assert (line == 0.0) == (conditions_of(winner, "baseball") == conditions_of(handicap, "baseball"))
     quarter = a_definition("e1/asian_handicap/q1/-0.5", type="asian_handicap", line=-0.5, period="q1")
-    assert -0.5 == claims_of(quarter, "basketball")["home"].line
+    assert -0.5 == conditions_of(quarter, "basketball")["home"].line

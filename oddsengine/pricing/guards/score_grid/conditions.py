@@ -1,6 +1,6 @@
-"""On which final scores of its period each selection of a market wins: its claim.
+"""On which final scores of its period each selection of a market wins: its winning condition.
 
-A market whose meaning is not certain makes no claims, and is left to the other guards.
+A market whose meaning is not certain has no conditions, and is left to the other guards.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from oddsengine.domain.feed_updates import MarketDefinition
 
-    Reader: TypeAlias = Callable[[MarketDefinition], "dict[str, Claim]"]
+    Reader: TypeAlias = Callable[[MarketDefinition], "dict[str, Condition]"]
 
 #: The sports of goals in which a match can be drawn.
 SPORTS: Final = frozenset(
@@ -67,7 +67,7 @@ _RESULTS: Final[Mapping[str, frozenset[str]]] = {
 _SIGNS: Final[Mapping[str, int]] = {"home": 1, "draw": 0, "away": -1}
 
 
-class Claim(NamedTuple):
+class Condition(NamedTuple):
     """The condition under which one selection wins.
 
     Attributes:
@@ -91,8 +91,8 @@ class Claim(NamedTuple):
     negated: bool = False
     listed: tuple[tuple[int, int], ...] = ()
     sign: int | None = None
-    parts: tuple[Claim, ...] = ()
-    returned: Claim | None = None
+    parts: tuple[Condition, ...] = ()
+    returned: Condition | None = None
 
 
 def period_of(definition: MarketDefinition) -> str:
@@ -105,8 +105,8 @@ def min_score_of(sport: str, period: str, score: Score | None) -> Score:
     return score if score is not None and sport in SPORTS and period in _FROM_THE_START else NO_GOALS
 
 
-def claims_of(definition: MarketDefinition, sport: str, score: Score | None = None) -> dict[str, Claim]:
-    """Return the claims of a market's selections, by key; empty where the market does not depend on a score.
+def conditions_of(definition: MarketDefinition, sport: str, score: Score | None = None) -> dict[str, Condition]:
+    """Return the conditions of a market's selections, by key; empty where the market does not depend on a score.
 
     Args:
         definition: the market.
@@ -121,12 +121,15 @@ def claims_of(definition: MarketDefinition, sport: str, score: Score | None = No
     types = _REGULAR_TIME_TYPES.get(sport)
     if types is not None and definition.period in {None, _WHOLE_MATCH} and definition.type not in types:
         return {}
-    claims = read(definition)
+    conditions = read(definition)
     if counts_from_score(definition, sport):
-        return _from_score(claims, score) if period_of(definition) in _FROM_THE_START else {}
+        return _from_score(conditions, score) if period_of(definition) in _FROM_THE_START else {}
     if sport == _NEVER_LEVEL and definition.type in _WINNER_TYPES and definition.period in {None, _WHOLE_MATCH}:
-        return {key: claim._replace(line=0.0) if abs(claim.line) <= _HALF_A_POINT else claim for key, claim in claims.items()}
-    return claims
+        return {
+            key: condition._replace(line=0.0) if abs(condition.line) <= _HALF_A_POINT else condition
+            for key, condition in conditions.items()
+        }
+    return conditions
 
 
 def _is_played_on(definition: MarketDefinition) -> bool:
@@ -138,12 +141,12 @@ def _is_played_on(definition: MarketDefinition) -> bool:
     return is_whole and definition.type in _TOTAL_TYPES and (definition.line or 0.0) <= _MAX_TOTAL
 
 
-def _from_score(claims: dict[str, Claim], score: Score | None) -> dict[str, Claim]:
-    """Return the claims of a handicap that counts from a score; empty where that is not known."""
+def _from_score(conditions: dict[str, Condition], score: Score | None) -> dict[str, Condition]:
+    """Return the conditions of a handicap that counts from a score; empty where that is not known."""
     if score is None:
         return {}
     lead = score.home - score.away
-    return {key: claim._replace(line=claim.line - claim.home * lead) for key, claim in claims.items()}
+    return {key: condition._replace(line=condition.line - condition.home * lead) for key, condition in conditions.items()}
 
 
 def _is_on_the_score(definition: MarketDefinition) -> bool:
@@ -157,43 +160,45 @@ def _is_on_the_score(definition: MarketDefinition) -> bool:
     return {_WHOLE_MATCH, line}.issuperset(definition.id.split("/")[2:])
 
 
-def _difference(side: str, line: float) -> Claim | None:
+def _difference(side: str, line: float) -> Condition | None:
     if side == "home":
-        return Claim("linear", 1, -1, line)
-    return Claim("linear", -1, 1, line) if side == "away" else None
+        return Condition("linear", 1, -1, line)
+    return Condition("linear", -1, 1, line) if side == "away" else None
 
 
-def _by_key(claims: Mapping[str, Claim | None]) -> Reader:
+def _by_key(conditions: Mapping[str, Condition | None]) -> Reader:
     """Return a reader of markets whose selections are always the same."""
-    known = {key: claim for key, claim in claims.items() if claim is not None}
+    known = {key: condition for key, condition in conditions.items() if condition is not None}
     return lambda definition: {each.key: known[each.key] for each in definition.selections if each.key in known}
 
 
-def _double_chance(definition: MarketDefinition) -> dict[str, Claim]:
-    claims: dict[str, Claim] = {}
+def _double_chance(definition: MarketDefinition) -> dict[str, Condition]:
+    conditions: dict[str, Condition] = {}
     for selection in definition.selections:
         words = frozenset(_WORD.findall(_text(selection.key))) - {"or"}
         results = _RESULTS.get("".join(words), words)
         if results == {"home", "draw"}:
-            claims[selection.key] = Claim("linear", 1, -1, 0.5)
+            conditions[selection.key] = Condition("linear", 1, -1, 0.5)
         elif results == {"draw", "away"}:
-            claims[selection.key] = Claim("linear", -1, 1, 0.5)
+            conditions[selection.key] = Condition("linear", -1, 1, 0.5)
         elif results == {"home", "away"}:
-            claims[selection.key] = Claim("level", 1, -1, negated=True)
-    return claims
+            conditions[selection.key] = Condition("level", 1, -1, negated=True)
+    return conditions
 
 
 def _total(home: int, away: int) -> Reader:
-    def read(definition: MarketDefinition) -> dict[str, Claim]:
+    def read(definition: MarketDefinition) -> dict[str, Condition]:
         line = definition.line
         if line is None:
             return {}
-        return _by_key({"over": Claim("linear", home, away, -line), "under": Claim("linear", -home, -away, line)})(definition)
+        return _by_key({"over": Condition("linear", home, away, -line), "under": Condition("linear", -home, -away, line)})(
+            definition
+        )
 
     return read
 
 
-def _asian_handicap(definition: MarketDefinition) -> dict[str, Claim]:
+def _asian_handicap(definition: MarketDefinition) -> dict[str, Condition]:
     line = definition.line
     if line is not None:
         return _by_key({"home": _difference("home", line), "away": _difference("away", -line)})(definition)
@@ -201,14 +206,14 @@ def _asian_handicap(definition: MarketDefinition) -> dict[str, Claim]:
         return {}
     # Several lines: each selection has its own, and the first is of the home side.
     first = definition.selections[0].side
-    claims: dict[str, Claim] = {}
+    conditions: dict[str, Condition] = {}
     for selection in definition.selections:
         sign = 1 if selection.side == first else -1
-        claims[selection.key] = Claim("linear", sign, -sign, selection.handicap)
-    return claims
+        conditions[selection.key] = Condition("linear", sign, -sign, selection.handicap)
+    return conditions
 
 
-def _handicap(definition: MarketDefinition) -> dict[str, Claim]:
+def _handicap(definition: MarketDefinition) -> dict[str, Condition]:
     line = definition.line
     if line is None:
         return {}
@@ -218,23 +223,23 @@ def _handicap(definition: MarketDefinition) -> dict[str, Claim]:
         return {}  # unknown whether a draw loses or is returned
     # Half a goal less: what an Asian handicap would return is lost here.
     sides = {"home": _difference("home", line - 0.5), "away": _difference("away", -line - 0.5)}
-    return _by_key({**sides, "draw": Claim("level", 1, -1, line)})(definition)
+    return _by_key({**sides, "draw": Condition("level", 1, -1, line)})(definition)
 
 
-def _correct_score(definition: MarketDefinition) -> dict[str, Claim]:
+def _correct_score(definition: MarketDefinition) -> dict[str, Condition]:
     texts = {each.key: (_text(each.key), _text(each.name)) for each in definition.selections}
     scores = {key: score for key, text in texts.items() if (score := _score(*text)) is not None}
-    claims: dict[str, Claim] = {key: Claim("score", *score) for key, score in scores.items()}
+    conditions: dict[str, Condition] = {key: Condition("score", *score) for key, score in scores.items()}
     others = [key for key in texts if key not in scores]
     if not all(any(_OTHER.search(text) for text in texts[key]) for key in others):
-        return claims  # unreadable selections: which scores are listed is not known
+        return conditions  # unreadable selections: which scores are listed is not known
     listed = tuple(sorted(set(scores.values())))
     for key in others:
         words = {word for text in texts[key] for word in text.split()}
         signs = [sign for word, sign in _SIGNS.items() if word in words]
         if len(signs) <= 1:
-            claims[key] = Claim("other", listed=listed, sign=signs[0] if signs else None)
-    return claims
+            conditions[key] = Condition("other", listed=listed, sign=signs[0] if signs else None)
+    return conditions
 
 
 def _text(text: str) -> str:
@@ -248,38 +253,42 @@ def _score(*texts: str) -> tuple[int, int] | None:
     return None
 
 
-def _pairs(first: Mapping[str, Claim], second: Mapping[str, Claim]) -> Reader:
+def _pairs(first: Mapping[str, Condition], second: Mapping[str, Condition]) -> Reader:
     """Return a reader of markets that combine two others, with keys such as `home_yes`."""
     return _by_key(
-        {f"{one}_{two}": Claim("all", parts=(claim, other)) for one, claim in first.items() for two, other in second.items()}
+        {
+            f"{one}_{two}": Condition("all", parts=(condition, other))
+            for one, condition in first.items()
+            for two, other in second.items()
+        }
     )
 
 
-def _with_total(read: Callable[[Mapping[str, Claim]], Reader]) -> Reader:
+def _with_total(read: Callable[[Mapping[str, Condition]], Reader]) -> Reader:
     """Return a reader of markets that combine a total with another market. Only half-goal lines, which return no stake."""
 
-    def read_line(definition: MarketDefinition) -> dict[str, Claim]:
+    def read_line(definition: MarketDefinition) -> dict[str, Condition]:
         line = definition.line
         if line is None or (line + 0.5) % 1:
             return {}
-        return read({"over": Claim("linear", 1, 1, -line), "under": Claim("linear", -1, -1, line)})(definition)
+        return read({"over": Condition("linear", 1, 1, -line), "under": Condition("linear", -1, -1, line)})(definition)
 
     return read_line
 
 
-def _yes_no(*parts: Claim) -> Reader:
-    return _by_key({"yes": Claim("all", parts=parts), "no": Claim("all", parts=parts, negated=True)})
+def _yes_no(*parts: Condition) -> Reader:
+    return _by_key({"yes": Condition("all", parts=parts), "no": Condition("all", parts=parts, negated=True)})
 
 
-_HOME: Final = Claim("linear", 1, -1, -0.5)
-_DRAW: Final = Claim("level", 1, -1)
-_AWAY: Final = Claim("linear", -1, 1, -0.5)
-_RESULT: Final[Mapping[str, Claim]] = {"home": _HOME, "draw": _DRAW, "away": _AWAY}
-_BOTH: Final[Mapping[str, Claim]] = {"yes": Claim("both"), "no": Claim("both", negated=True)}
-_HOME_SCORES: Final = Claim("linear", 1, 0, -0.5)
-_AWAY_SCORES: Final = Claim("linear", 0, 1, -0.5)
+_HOME: Final = Condition("linear", 1, -1, -0.5)
+_DRAW: Final = Condition("level", 1, -1)
+_AWAY: Final = Condition("linear", -1, 1, -0.5)
+_RESULT: Final[Mapping[str, Condition]] = {"home": _HOME, "draw": _DRAW, "away": _AWAY}
+_BOTH: Final[Mapping[str, Condition]] = {"yes": Condition("both"), "no": Condition("both", negated=True)}
+_HOME_SCORES: Final = Condition("linear", 1, 0, -0.5)
+_AWAY_SCORES: Final = Condition("linear", 0, 1, -0.5)
 #: Who scores first or last does not follow from the score where both do, but that nobody does is one.
-_NOBODY_SCORES: Final = Claim("linear", -1, -1, 0.5)
+_NOBODY_SCORES: Final = Condition("linear", -1, -1, 0.5)
 
 
 _READERS: Final[Mapping[str, Reader]] = {
@@ -299,13 +308,13 @@ _READERS: Final[Mapping[str, Reader]] = {
     "last_to_score": _by_key({"none": _NOBODY_SCORES}),
     "home_to_score": _yes_no(_HOME_SCORES),
     "away_to_score": _yes_no(_AWAY_SCORES),
-    "home_win_to_nil": _yes_no(_HOME, Claim("linear", 0, -1, 0.5)),
-    "away_win_to_nil": _yes_no(_AWAY, Claim("linear", -1, 0, 0.5)),
+    "home_win_to_nil": _yes_no(_HOME, Condition("linear", 0, -1, 0.5)),
+    "away_win_to_nil": _yes_no(_AWAY, Condition("linear", -1, 0, 0.5)),
     "match_odds_and_total": _with_total(lambda sides: _pairs(_RESULT, sides)),
     "match_odds_and_both_to_score": _pairs(_RESULT, _BOTH),
     "total_and_both_to_score": _with_total(lambda sides: _pairs(sides, _BOTH)),
-    "odd_even": _by_key({"odd": Claim("odd", 1, 1), "even": Claim("odd", 1, 1, negated=True)}),
-    "home_odd_even": _by_key({"odd": Claim("odd", 1, 0), "even": Claim("odd", 1, 0, negated=True)}),
-    "away_odd_even": _by_key({"odd": Claim("odd", 0, 1), "even": Claim("odd", 0, 1, negated=True)}),
+    "odd_even": _by_key({"odd": Condition("odd", 1, 1), "even": Condition("odd", 1, 1, negated=True)}),
+    "home_odd_even": _by_key({"odd": Condition("odd", 1, 0), "even": Condition("odd", 1, 0, negated=True)}),
+    "away_odd_even": _by_key({"odd": Condition("odd", 0, 1), "even": Condition("odd", 0, 1, negated=True)}),
     "correct_score": _correct_score,
 }
