@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import difflib
 import secrets
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final
 from urllib.parse import quote
 
-from oddsengine.client.requests import GatewayRequests
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Awaitable, Callable
-    from types import TracebackType
+from oddsengine.client.requests import GatewayClient
 
 #: What a scope may name, with an example.
 _EXAMPLES: Final = {
@@ -24,7 +19,7 @@ _EXAMPLES: Final = {
 }
 
 
-class CommandClient:
+class CommandClient(GatewayClient):
     """Makes commands through one gateway. Use it as a context manager.
 
     A scope is `all`, or `<kind>:<key>` with the kinds `sport competition event market selection`; further keys of the protocol's
@@ -39,22 +34,12 @@ class CommandClient:
         ValueError: if the URL is not one of a gateway.
     """
 
-    def __init__(
-        self, url: str, *, token: Callable[[], str | Awaitable[str]] | None = None, ssl: ssl.SSLContext | None = None
-    ) -> None:
-        self._requests = GatewayRequests(url, "commands", token=token, ssl=ssl)
+    _path = "commands"
 
     @property
     def url(self) -> str:
         """The URL at which commands are made."""
         return self._requests.url
-
-    async def __aenter__(self) -> Self:
-        await self._requests.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._requests.__aexit__(kind, error, trace)
 
     async def make(
         self,

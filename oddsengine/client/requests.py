@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -143,3 +143,22 @@ def _checked(status: int, body: bytes, retry_after: str | None) -> bytes:
     except (ValueError, TypeError, KeyError):
         code, text = "", f"the answer ({status}) is not one of a gateway"
     raise RequestRefused(status, code, text, retry_after_s(retry_after, time.time))
+
+
+class GatewayClient:
+    """Asks one gateway for what a subclass offers. Use it as a context manager; the arguments are those of `GatewayRequests`."""
+
+    #: what the paths of all requests begin with
+    _path: ClassVar[str] = ""
+
+    def __init__(
+        self, url: str, *, token: Callable[[], str | Awaitable[str]] | None = None, ssl: ssl.SSLContext | None = None
+    ) -> None:
+        self._requests = GatewayRequests(url, self._path, token=token, ssl=ssl)
+
+    async def __aenter__(self) -> Self:
+        await self._requests.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._requests.__aexit__(kind, error, trace)

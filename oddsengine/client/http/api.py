@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -13,7 +13,7 @@ import orjson
 from oddsengine.client.commands import scope_of
 from oddsengine.client.http.decoding import decode
 from oddsengine.client.http.quotes import QuoteVerifier
-from oddsengine.client.requests import GatewayRequests
+from oddsengine.client.requests import GatewayClient
 from oddsengine.gateway.past.messages import CommandStepsAnswer, ExplanationThenAnswer, MarketChangesAnswer, MarketThenAnswer
 from oddsengine.gateway.protocol.client_messages import QuotesCheck, QuoteToCheck
 from oddsengine.gateway.protocol.command_messages import CommandAnswer, CommandsAnswer
@@ -32,9 +32,7 @@ from oddsengine.gateway.protocol.server_messages import (
 )
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Awaitable, Callable, Iterable
-    from types import TracebackType
+    from collections.abc import Iterable
 
     from oddsengine.domain.formats import OddsFormat
     from oddsengine.gateway.console.messages import FeedStatus
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
 Time: TypeAlias = int | str | datetime
 
 
-class GatewayApi:
+class GatewayApi(GatewayClient):
     """Asks one gateway. Use it as a context manager, or as `OddsClient.api`.
 
     Every function raises `RequestRefused` if the gateway refuses, `aiohttp.ClientError` or `TimeoutError` if it does not answer
@@ -58,18 +56,6 @@ class GatewayApi:
     Raises:
         ValueError: if the URL is not one of a gateway.
     """
-
-    def __init__(
-        self, url: str, *, token: Callable[[], str | Awaitable[str]] | None = None, ssl: ssl.SSLContext | None = None
-    ) -> None:
-        self._requests = GatewayRequests(url, "", token=token, ssl=ssl)
-
-    async def __aenter__(self) -> Self:
-        await self._requests.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._requests.__aexit__(kind, error, trace)
 
     # -- what is on offer -----------------------------------------------------------------------------------------
 
