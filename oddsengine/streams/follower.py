@@ -239,7 +239,7 @@ class Follower:
             position = parse_stream_id(stream_id)
             if position.epoch != self._position.epoch or position.seq != self._position.seq + 1:
                 _log.info("sequence gap, reloading the snapshot", shard=self._shard, at=self._position, next=position)
-                if position.epoch > self._position.epoch and not self.stale:
+                if position.epoch > self._position.epoch and BATCH_FIELD in fields and not self.stale:
                     # A new owner is alive, and its whole state is in the snapshot.
                     self._last_entry_s = self._clock()
                     self._listener.epoch_opened(self._shard, _age_s(fields))

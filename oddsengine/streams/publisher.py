@@ -14,6 +14,7 @@ from oddsengine.domain.changes import Batch
 from oddsengine.offer.entries.entry import Entry, entry_of, opening_of
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.offer.replica_offer import ReplicaOffer
+from oddsengine.streams.chain.foreign_entries import is_followed_by_foreign
 from oddsengine.streams.chain.links import NO_LINK, Link, digest_of, find_digest
 from oddsengine.streams.clients.server_clock import MAX_AGE_MS, ServerClock
 from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotLost, StreamError, TooLate
@@ -223,7 +224,7 @@ class Publisher:
                 self._server_clock.forget()
                 self._give_up()
             elif not await self._was_given_up(top := parse_stream_id(reply)):
-                if self._expected is not None and top > self._expected:
+                if self._expected is not None and top > self._expected and not await self._is_foreign(self._expected):
                     self._draft = None
                     raise Overtaken(self._shard, self._expected, top)
                 self._expected = top
@@ -329,7 +330,7 @@ class Publisher:
             lost = TooLate(self._shard, Position(epoch, publication.seq))
         elif reply != _INCOMPLETE:
             top = parse_stream_id(reply)
-            if top.epoch > epoch:
+            if top.epoch > epoch and not await self._is_foreign(self._expected):
                 raise Fenced(self._shard, epoch, top)
             lost = PositionLost(self._shard, self._expected, top)
             self._expected = top
@@ -337,6 +338,9 @@ class Publisher:
             # The claim that follows writes what is on offer, which these markets have left.
             await self._redis.set(self._shard_keys.result(market), result, px=self._results_ttl_ms)
         raise lost
+
+    async def _is_foreign(self, position: Position) -> bool:
+        return await is_followed_by_foreign(self._redis, self._shard_keys.changes, position)
 
     async def _write(self, epoch: int, publication: Publication, digest: bytes, settled: tuple[tuple[str, bytes], ...]) -> Any:
         keys = self._keys

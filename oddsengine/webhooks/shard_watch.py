@@ -169,7 +169,7 @@ class ShardWatch:
             return []
         # Nothing is noted before all is read: an error would lose it.
         stored = await read_stored(self._redis, self._keys, head)
-        if stored is None:
+        if stored is None or not stored.is_whole:
             return []
         offer = ReplicaOffer(())
         stored.load_into(offer)

@@ -33,6 +33,7 @@ from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
 if TYPE_CHECKING:
     from feeds.adapters.pinnacle.config import PinnacleConfig
     from feeds.adapters.pinnacle.fixtures import Listed
+    from feeds.adapters.pinnacle.sport import Endpoint
     from feeds.transports.http import Response
     from oddsengine.domain.feed_updates import FeedUpdate
     from oddsengine.domain.ids import EventId
@@ -140,10 +141,14 @@ class PinnacleCodec(PollOnly):
         return events
 
     def tick(self, now_ms: int) -> list[CodecEvent]:
-        """Apply starts and cut-offs that have passed, and withdraw the sports whose odds have expired."""
+        """Apply starts and cut-offs that have passed, and withdraw the sports whose odds have expired.
+
+        So they have where the fixtures have: these say which of them are unavailable.
+        """
         updates: list[FeedUpdate] = []
         for sport in self._sports.values():
-            if sport.confirmed_ms is not None and now_ms - sport.confirmed_ms > 1000 * self._max_age_s(sport):
+            endpoints = (sport.fixtures, sport.odds)
+            if sport.odds.confirmed_ms is not None and any(self._has_expired(each, now_ms) for each in endpoints):
                 for event in sport.register.members:
                     updates += sport.quotes.remove_event(event)
                 sport.expire()
@@ -158,10 +163,14 @@ class PinnacleCodec(PollOnly):
                     sport.held += changed
         return [self._batch(updates)] if updates else []
 
-    def _max_age_s(self, sport: Sport) -> float:
-        """Return at which age the odds of a sport expire: sooner where it is known that requests for them fail."""
+    def _has_expired(self, endpoint: Endpoint, now_ms: int) -> bool:
+        """Check whether the last answer of an endpoint is too old: sooner where it is known that requests fail."""
+        if endpoint.confirmed_ms is None:
+            return False
         max_age_s = self._config.max_age_s
-        return min(max_age_s, max_failing_s(self._config.interval_s)) if sport.odds.is_failing else max_age_s
+        if endpoint.is_failing:
+            max_age_s = min(max_age_s, max_failing_s(self._config.interval_s))
+        return now_ms - endpoint.confirmed_ms > 1000 * max_age_s
 
     def _receive_fixtures(self, sport: Sport, response: Response, events: list[CodecEvent], *, is_snapshot: bool) -> None:
         answer = _decode_fixtures(response.body) if response.body or is_snapshot else Fixtures(last=sport.fixtures.cursor or 0)
@@ -190,6 +199,7 @@ class PinnacleCodec(PollOnly):
             else:
                 sport.held += changed
         sport.fixtures.cursor = to_cursor(answer.last)
+        sport.fixtures.confirmed_ms = response.at_ms
         sport.move_recovery(RecoveryTrigger.FIXTURES)
         if sport.has_unknown_events:
             sport.has_unknown_events, sport.odds.cursor, sport.odds.due_ms = False, None, 0
@@ -215,7 +225,7 @@ class PinnacleCodec(PollOnly):
         if not is_snapshot:
             sport.move_recovery(RecoveryTrigger.CHANGES)
         sport.odds.cursor = to_cursor(answer.last)
-        sport.confirmed_ms = response.at_ms
+        sport.odds.confirmed_ms = response.at_ms
         if sport.is_current and sport.held:
             events.append(self._batch(sport.held))
             sport.held = []

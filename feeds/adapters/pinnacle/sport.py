@@ -34,7 +34,7 @@ class Endpoint:
     """The polling of one endpoint.
 
     `due_ms` is the time of its next call, unless one is in flight; `not_before_ms` that of the first one on a new connection: a
-    call that failed counts too. `is_failing` is whether the last one did.
+    call that failed counts too. `is_failing` is whether the last one did, `confirmed_ms` when one on this connection did not.
     """
 
     def __init__(self) -> None:
@@ -43,6 +43,7 @@ class Endpoint:
         self.not_before_ms = 0
         self.in_flight = False
         self.is_failing = False
+        self.confirmed_ms: int | None = None
 
 
 class Sport:
@@ -61,8 +62,6 @@ class Sport:
         self.odds = Endpoint()
         self.recovery = RecoveryState.AWAITING_FIXTURES
         self.verification = VerificationState.IDLE
-        #: when odds were last confirmed, Unix milliseconds
-        self.confirmed_ms: int | None = None
         #: updates of a snapshot that is not yet current
         self.held: list[FeedUpdate] = []
         #: whether odds have arrived for an event without a fixture
@@ -102,9 +101,8 @@ class Sport:
         """Start to recover on a new connection, from the cursors of the last one."""
         self.move_recovery(RecoveryTrigger.RESTART)
         self.move_verification(VerificationTrigger.RECONNECTED)
-        self.confirmed_ms = None
         for endpoint in (self.fixtures, self.odds):
-            endpoint.in_flight, endpoint.due_ms = False, endpoint.not_before_ms
+            endpoint.in_flight, endpoint.due_ms, endpoint.confirmed_ms = False, endpoint.not_before_ms, None
 
     def forget_cursors(self) -> None:
         """Make the next answers snapshots."""
@@ -114,7 +112,7 @@ class Sport:
         """Discard everything known, and start to recover from snapshots."""
         self.move_recovery(RecoveryTrigger.RESTART)
         self.forget_cursors()
-        self.confirmed_ms = None
+        self.fixtures.confirmed_ms = self.odds.confirmed_ms = None
         self.register = FixtureRegister(self._feed)
         self.quotes = SportQuotes(self.name)
         self.held = []

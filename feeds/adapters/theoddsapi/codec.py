@@ -21,7 +21,7 @@ from feeds.adapters.theoddsapi.markets import to_event, to_markets, updated_ms
 from feeds.adapters.theoddsapi.messages import Bookmaker, Market, OddsEvent
 from feeds.feed import CodecEvent, Quota, Rejected, Unreadable, VerificationSnapshot
 from feeds.toolkit.quote_cache import QuoteCache
-from feeds.toolkit.responses import PollOnly, reject_response
+from feeds.toolkit.responses import PollOnly, max_failing_s, reject_response
 from feeds.toolkit.standard_markets import Phase
 from feeds.transports.dates import http_date_ms
 from feeds.transports.http import Request
@@ -55,8 +55,9 @@ class _Sport:
         self.not_before_ms = 0
         self.failures = 0
         self.in_flight = False
-        #: when it was last answered, Unix milliseconds
+        #: when it was last answered, Unix milliseconds, and how long the next call was put off then
         self.confirmed_ms: int | None = None
+        self.interval_s = 0.0
         self.starts_ms: list[int] = []
         self.events: set[EventId] = set()
         #: the events that had not started by the last answer, with their starts in Unix milliseconds
@@ -141,10 +142,10 @@ class TheOddsApiCodec(PollOnly):
             return [*events, Unreadable(f"answer for {sport.key}", str(error), excerpt(response.body))]
         updates: dict[str, list[FeedUpdate]] = {bookmaker: [] for bookmaker in self._quote_caches}
         self._apply_answer(sport, raw_events, response, updates, events)
-        interval_s = self.budget.interval_s(self._pressure(sport, response.at_ms), response.at_ms)
+        sport.interval_s = self.budget.interval_s(self._pressure(sport, response.at_ms), response.at_ms)
         sport.confirmed_ms = response.at_ms
         sport.failures = sport.not_before_ms = 0
-        sport.due_ms = response.at_ms + round(interval_s * 1000)
+        sport.due_ms = response.at_ms + round(sport.interval_s * 1000)
         events += [UpdateBatch(self._source(bookmaker), None, changes) for bookmaker, changes in updates.items() if changes]
         # A complete answer also verifies what it did not change.
         events.append(VerificationSnapshot([]))
@@ -159,7 +160,7 @@ class TheOddsApiCodec(PollOnly):
         events: list[CodecEvent] = []
         for sport in self._sports.values():
             events += self._begin_events(sport, now_ms)
-            if sport.confirmed_ms is None or not sport.events or now_ms - sport.confirmed_ms <= self._config.max_age_s * 1000:
+            if sport.confirmed_ms is None or not sport.events or now_ms - sport.confirmed_ms <= 1000 * self._max_age_s(sport):
                 continue
             for bookmaker, quote_cache in self._quote_caches.items():
                 gone = [update for event in sorted(sport.events) for update in quote_cache.remove_event(event)]
@@ -167,6 +168,11 @@ class TheOddsApiCodec(PollOnly):
                     events.append(UpdateBatch(self._source(bookmaker), None, gone))
             sport.events = set()
         return events
+
+    def _max_age_s(self, sport: _Sport) -> float:
+        """Return at which age the prices of a sport expire: sooner where it is known that calls for them fail."""
+        max_age_s = self._config.max_age_s
+        return min(max_age_s, max_failing_s(sport.interval_s)) if sport.failures else max_age_s
 
     def _begin_events(self, sport: _Sport, now_ms: int) -> list[CodecEvent]:
         """Suspend the markets of events that have started since the last answer, and ask again now."""

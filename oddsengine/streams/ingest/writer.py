@@ -12,6 +12,7 @@ from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.sourcing.agreement import agrees
 from oddsengine.sourcing.images import Aged, event_images, market_images
 from oddsengine.sourcing.source_book import SourceBook
+from oddsengine.streams.chain.foreign_entries import is_followed_by_foreign
 from oddsengine.streams.clients.server_clock import ServerClock
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 from oddsengine.streams.ingest.entries import IngestEntry, encode_entry
@@ -69,6 +70,7 @@ class IngestWriter:
         now_ms: Callable[[], int],
         is_read: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._redis = redis
         self._keys = list(ingest_keys(namespace, feed))
         self._script = redis.register_script(load_script("ingest"))
         self._feed = feed
@@ -219,12 +221,19 @@ class IngestWriter:
             return True
         if top is _TOO_LATE:
             return self._not_in_time("it was on its way for too long")
-        if top.epoch > self._term:
+        if top.epoch > self._term and not await self._is_foreign(Position(self._term, self._seq - 1)):
             raise Replaced
         if not self._lease.is_held():
             return self._not_in_time("the lease has ended")
         _log.error("ingest stream lost by redis, beginning another term", feed=self._feed, at=top.stream_id())
         return False
+
+    async def _is_foreign(self, position: Position) -> bool:
+        """Check whether all entries after a position are foreign; False if Redis does not answer."""
+        try:
+            return await is_followed_by_foreign(self._redis, self._keys[0], position)
+        except UNAVAILABLE:
+            return False
 
     def _not_in_time(self, reason: str) -> bool:
         _log.warning("feed entry not in time, beginning another term", feed=self._feed, reason=reason)

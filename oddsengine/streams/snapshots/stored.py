@@ -61,13 +61,14 @@ async def read_top(redis: Redis, stream: str) -> Position:
 class Head(NamedTuple):
     """The end of a shard's stream, the position of its snapshot, and the server on which that is so.
 
-    `snapshot` is None if records of it are missing, or it is of no position of the stream's epoch. `server` changes with a
-    restart, and is empty where the user of Redis may not ask for it; `digest` is that of the last entry, empty if it has none.
-    `server_ms` is its time, Unix milliseconds.
+    `snapshot` is None if records of it are missing, or it is of no position of the stream's epoch; `stated` is the position that
+    it says it is of, all the same. `server` changes with a restart, and is empty where the user of Redis may not ask for it;
+    `digest` is that of the last entry, empty if it has none. `server_ms` is its time, Unix milliseconds.
     """
 
     top: Position
     snapshot: Position | None
+    stated: Position | None
     server: str = ""
     digest: bytes = b""
     server_ms: int = 0
@@ -76,20 +77,15 @@ class Head(NamedTuple):
 async def read_head(redis: Redis, keys: ShardKeys) -> Head:
     """Return a shard's head, read in one moment."""
     script: Any = redis.register_script(load_script("read_head"))
-    top, fields, stated, server, digest, server_ms = await script(keys=list(keys))
-    position = parse_stream_id(top)
-    return Head(position, _position(stated, fields, position), server.decode(), digest, server_ms)
-
-
-def _position(stated: bytes, fields: int, top: Position) -> Position | None:
-    count, _, stream_id = stated.partition(b"@")
-    if count != b"%d" % fields:
-        return None
+    last, fields, whole, server, digest, server_ms = await script(keys=list(keys))
+    top = parse_stream_id(last)
+    count, _, stream_id = whole.partition(b"@")
     try:
-        position = parse_stream_id(stream_id)
+        stated = parse_stream_id(stream_id)
     except ValueError:
-        return None
-    return position if position.epoch == top.epoch and position <= top else None
+        stated = None
+    is_usable = count == b"%d" % fields and stated is not None and stated.epoch == top.epoch and stated <= top
+    return Head(top, stated if is_usable else None, stated, server.decode(), digest, server_ms)
 
 
 class Stored(NamedTuple):
@@ -107,7 +103,7 @@ class Stored(NamedTuple):
     def load_into(self, offer: ReplicaOffer) -> None:
         """Replace the state of an offer by this one. What is not whole is loaded as far as it is there."""
         top = self.head.top
-        offer.load(top.epoch, (self.head.snapshot or top).seq, self.records)
+        offer.load(top.epoch, (self.head.stated or top).seq, self.records)
         for entry in self.entries:
             offer.apply(entry)
         offer.seq = top.seq
@@ -161,11 +157,14 @@ async def scan_snapshot(redis: Redis, snapshot: str) -> tuple[list[Record | Lazy
 
 
 async def _read_entries(redis: Redis, keys: ShardKeys, head: Head) -> tuple[list[Entry], bool]:
-    """Return the entries between a shard's snapshot and the end of its stream, and whether these are all."""
-    if head.snapshot is None:
+    """Return the entries between a shard's snapshot and the end of its stream, and whether these are all, of a usable one.
+
+    Where records are missing, or something else follows, those entries are what its last owner has published all the same.
+    """
+    if head.stated is None:
         return [], False
     entries: list[Entry] = []
-    last = head.snapshot
+    last = head.stated
     while last < head.top:
         found: Any = await redis.xrange(keys.changes, f"({last.stream_id()}", head.top.stream_id(), count=_READ_COUNT)
         if not found:
@@ -180,4 +179,4 @@ async def _read_entries(redis: Redis, keys: ShardKeys, head: Head) -> tuple[list
                 return entries, False
             entries.append(entry)
             last = position
-    return entries, True
+    return entries, head.snapshot is not None

@@ -189,3 +189,12 @@ async def test_a_feed_is_followed_again_whatever_was_written_over_its_keys(rubbi
         await wait_until(lambda: reader.is_current, "another snapshot")
     finally:
         await end_tasks(tasks)
+
+
+async def test_a_foreign_entry_costs_a_term_but_not_the_connection(redis: Redis) -> None:
+    """What writes it is no feeder that has taken the feed over."""
+    async with writing(redis) as (writer, task):
+        term = writer._term
+        await redis.xadd(ingest_keys("late", "feed").stream, {"foreign": "1"}, id=f"{term + 1_000_000}-0")
+        await wait_until(lambda: writer._term > term or task.done(), "another term")
+        assert not task.done()

@@ -105,7 +105,7 @@ class MemoryClient:
         return await self.send(lambda server: [entry.reply() for entry in server.streams.get(key, ())[-1:]])
 
     async def xrange(self, key: str, after: str, until: str, count: int) -> Any:
-        last = Position(*map(int, until.split("-")))
+        last = None if until == "+" else Position(*map(int, until.split("-")))
         return await self.send(lambda server: [entry.reply() for entry in server.between(key, after, last)[:count]])
 
     async def hscan_iter(self, key: str, **_options: int) -> AsyncIterator[tuple[bytes, bytes]]:

@@ -185,19 +185,23 @@ def test_an_expired_sport_is_withdrawn() -> None:
     assert {} == polling.received.quotes("pin")
 
 
-def test_a_sport_whose_odds_can_not_be_had_is_withdrawn_after_a_few_intervals() -> None:
-    """However old prices may become otherwise."""
+@pytest.mark.parametrize("endpoint", ["odds", "fixtures"])
+def test_a_sport_of_which_an_endpoint_fails_is_withdrawn_after_a_few_intervals(endpoint: str) -> None:
+    """However old prices may become otherwise. Fixtures say which of them are unavailable."""
     polling = Polling(max_age_s=7_200.0).recovered()
+    polling.next(endpoint)
     confirmed_ms = polling.now
-    polling.next("odds", status=500)
+    polling.next(endpoint, status=500)
     polling.received.receive(polling.codec.tick(confirmed_ms + 4_000))
     assert {} != polling.received.quotes("pin")
-    polling.next("odds")
+    polling.next(endpoint)
     polling.received.receive(polling.codec.tick(polling.now + 60_000))
     assert {} != polling.received.quotes("pin"), "it is had again"
-    polling.next("odds", status=500)
+    polling.next(endpoint, status=500)
     polling.received.receive(polling.codec.tick(polling.now + 5_001))
     assert {} == polling.received.quotes("pin")
+    polling.recovered()
+    assert {} != polling.received.quotes("pin")
 
 
 def test_a_refused_login_ends_the_feed() -> None:

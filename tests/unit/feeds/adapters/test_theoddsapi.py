@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from feeds.adapters.theoddsapi import TheOddsApiCodec, TheOddsApiConfig
@@ -121,6 +122,28 @@ def test_only_an_expired_sport_is_withdrawn() -> None:
     assert {"toa.e1/match_odds", "toa.e2/match_odds"} == polling.received.quotes("toa.pinnacle").keys()
     polling.received.receive(polling.codec.tick(later + 60_001))
     assert {"toa.e2/match_odds"} == polling.received.quotes("toa.pinnacle").keys()
+
+
+@pytest.mark.parametrize(("body", "status"), [({"message": "down"}, 500), (b"<html>", 200)])
+def test_a_sport_whose_calls_fail_is_withdrawn_after_a_few_intervals(body: Any, status: int) -> None:
+    """However old prices may become otherwise."""
+    every_20_s = msgspec.structs.replace(CONFIG, min_interval_s=20.0, max_interval_s=20.0, max_age_s=7_200.0)
+    polling = Polling(every_20_s)
+    answer = [an_event("e1", at("pinnacle", H2H), start="2026-11-25T18:00:00Z")]
+
+    def quoted(at_ms: int) -> set[str]:
+        polling.received.receive(polling.codec.tick(at_ms))
+        return set(polling.received.quotes("toa.pinnacle"))
+
+    polling.respond(answer)
+    assert {"toa.e1/match_odds"} == quoted(polling.now + 3_500_000)
+    polling.respond(answer)
+    confirmed_ms = polling.now
+    polling.respond(body, status)
+    assert {"toa.e1/match_odds"} == quoted(confirmed_ms + 60_000)
+    assert set() == quoted(confirmed_ms + 60_001)
+    polling.respond(answer)
+    assert {"toa.e1/match_odds"} == quoted(polling.now + 60_001), "they do not fail any more"
 
 
 def test_a_market_not_updated_for_too_long_by_the_providers_clock_is_suspended() -> None:
