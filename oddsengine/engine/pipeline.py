@@ -20,6 +20,7 @@ from oddsengine.engine.ownership.unowned_events import UnownedEvents
 from oddsengine.engine.sources.market_directory import MarketDirectory
 from oddsengine.engine.sources.market_sources import MarketSources
 from oddsengine.engine.sources.source_intake import SourceIntake
+from oddsengine.engine.sources.withdrawn_markets import WithdrawnMarkets
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.guards.score_grid import settle
 from oddsengine.pricing.market.consensus_markets import ConsensusMarkets
@@ -85,8 +86,9 @@ class Pipeline:
             self.books, self._directory, self._selector, self._consensus_markets, self._events, pricer, has_rules=bool(sourcing)
         )
         self.quoting, self.choose, self.event_of = chosen.quoting, chosen.choose, chosen.event_of
+        self._withdrawn = withdrawn = WithdrawnMarkets(chosen, self.offers, dirty.shard_of_market)
         self._intake = intake = SourceIntake(
-            self.books, self._directory, chosen, self._selector, dirty, matching or MatchingSettings(), defers_matching
+            self.books, self._directory, chosen, self._selector, withdrawn, dirty, matching or MatchingSettings(), defers_matching
         )
         self.receive, self.agrees = intake.receive, intake.agrees
         self.commands = CommandedMarkets(tuple(pricer.profiles), self.offers, lambda: intake.matcher)
@@ -285,8 +287,8 @@ class Pipeline:
         commands = self.commands
         choice = self._dirty.chosen.get(market) or self.choose(market, now_ms)[0]
         if choice is None:
-            offer.suspend(market, commands.reason_without_source(market, now_ms))
-            return self.pricer.withdraw(market)
+            return self._withdrawn.stage(market, offer, commands, self.pricer, now_ms)
+        self._withdrawn.forget(market)
         ruling = commands.rule(choice.definition, offer, now_ms, self.pricer) if commands.is_active else None
         if ruling is not None and ruling.decides:
             priced = self.pricer.suspend(choice.definition, TRADER)
@@ -351,6 +353,7 @@ class Pipeline:
                 self._dirty.chosen.pop(market, None)
                 self.pricer.forget(market)
                 self._consensus_markets.forget(market)
+                self._withdrawn.forget(market)
                 self.commands.forget(market, self.pricer)
         self.offers[shard] = OwnedOffer(self.profiles)
         self._backlogs[shard].clear()
@@ -390,4 +393,5 @@ class Pipeline:
             self.pricer.forget(market)
             self._selector.forget(market)
             self._consensus_markets.forget(market)
+            self._withdrawn.forget(market)
             self.commands.forget(market, self.pricer)

@@ -142,7 +142,7 @@ class Pricer:
             refusal = _review(self.scores, book, event, changed, refusal)
         if refusal is not None:
             book.is_open = False
-            return Repricing(self._suspended(definition, refusal), (), dirty)
+            return Repricing(self.suspended(definition, refusal), (), dirty)
         if book.is_open and book.source_terms is market.terms:
             if not changed and not dirty:
                 return _UNCHANGED
@@ -236,7 +236,20 @@ class Pricer:
         )
         if not is_kept:
             self._jumps.pop(definition.id, None)
-        return Repricing(self._suspended(definition, reason), (), dirty)
+        return Repricing(self.suspended(definition, reason), (), dirty)
+
+    def suspended(self, definition: MarketDefinition, reason: str) -> OfferedMarket:
+        """Return a suspended market, or a closed one, without changing what is kept of its prices."""
+        is_closed = definition.status == "closed"
+        terms = self._terms.get(definition.id, ())
+        state = MarketState("closed" if is_closed else "suspended", None if is_closed else reason, definition.in_play, terms)
+        no_prices = (None,) * len(self.profiles)
+        _, identity, orders = self._identity(definition)
+        selections = {
+            str(selection.key): OfferedSelection(selection.name, selection.status, no_prices, selection.effective_result, order)
+            for selection, order in zip(definition.selections, orders, strict=True)
+        }
+        return OfferedMarket(definition.id, identity, state, selections)
 
     def withdraw(self, market: MarketId) -> set[MarketId]:
         """Drop what was priced of a market that no source offers now. Return the other markets that must be priced again.
@@ -321,18 +334,6 @@ class Pricer:
         if book is not None:
             dirty |= self._lines.remove(book)
         return dirty
-
-    def _suspended(self, definition: MarketDefinition, reason: str) -> OfferedMarket:
-        is_closed = definition.status == "closed"
-        terms = self._terms.get(definition.id, ())
-        state = MarketState("closed" if is_closed else "suspended", None if is_closed else reason, definition.in_play, terms)
-        no_prices = (None,) * len(self.profiles)
-        _, identity, orders = self._identity(definition)
-        selections = {
-            str(selection.key): OfferedSelection(selection.name, selection.status, no_prices, selection.effective_result, order)
-            for selection, order in zip(definition.selections, orders, strict=True)
-        }
-        return OfferedMarket(definition.id, identity, state, selections)
 
     def _identity(self, definition: MarketDefinition) -> _CachedIdentity:
         cached = self._identities.get(definition.id)

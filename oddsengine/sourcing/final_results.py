@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
     from oddsengine.sourcing.source_book import SourceBook
 
-_RESULTED: Final = frozenset({"winner", "loser", "void", "placed"})
+#: The statuses of selections that have a result.
+RESULTED: Final = frozenset({"winner", "loser", "void", "placed"})
 
 
 class ClosedMarket(NamedTuple):
@@ -119,4 +120,4 @@ def has_result(definition: MarketDefinition) -> bool:
     if definition.status != "closed":
         return False
     statuses = {selection.status for selection in definition.selections}
-    return not statuses.isdisjoint(_RESULTED) or statuses == {"removed"}
+    return not statuses.isdisjoint(RESULTED) or statuses == {"removed"}

@@ -157,6 +157,10 @@ class SourceSelector:
         """Return the markets to be selected again because a preferred source has been healthy for `hold_s`."""
         return [market for market, due_ms in self._return_at_ms.items() if due_ms <= now_ms]
 
+    def has_closing(self, market: MarketId) -> bool:
+        """Check whether a market has a result, or some source has closed it with one."""
+        return self._results.has_closing(market)
+
     def closed_by(self, market: MarketId) -> Iterable[str]:
         """Return the source that closed a market with a result; nothing where there is none."""
         return self._results.closed_by(market)

@@ -72,9 +72,15 @@ class MarketSources:
                 found.append((book, held))
         return found
 
-    def note_closing(self, market: MarketId, now_ms: int) -> None:
-        """Note who has closed a market with a result, before the next flush: until then the source may be down or gone."""
+    def note_results(self, market: MarketId, now_ms: int) -> None:
+        """Note who closes a market with a result, or reopens it: at the next flush the source may be down or gone."""
         self._selector.choose(market, self.quoting(market), self._event_of(market), now_ms, begun=self._events.begun)
+
+    def definition_of(self, market: MarketId, now_ms: int) -> MarketDefinition | None:
+        """Return the definition that a market is published by, None if it has no source that may price it."""
+        known = self.quoting(market)
+        choice = self._selector.choose(market, known, self._event_of(market), now_ms, begun=self._events.begun, remember=False)
+        return choice.members[0][1] if isinstance(choice, ConsensusInput) else choice and choice.definition
 
     def choose(self, market: MarketId, now_ms: int, *, remember: bool = True) -> tuple[ChosenSource | None, Consensus | None]:
         """Choose the source that prices a market; where several do together, also return their consensus.

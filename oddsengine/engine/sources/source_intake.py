@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from oddsengine.engine.flushing.dirty_sets import DirtySets
     from oddsengine.engine.sources.market_directory import MarketDirectory
     from oddsengine.engine.sources.market_sources import MarketSources
+    from oddsengine.engine.sources.withdrawn_markets import WithdrawnMarkets
     from oddsengine.sourcing.matching.settings import MatchingSettings
     from oddsengine.sourcing.source_selector import SourceSelector
 
@@ -30,8 +31,9 @@ class SourceIntake:
     Args:
         books: the sources, most preferred first; this adds and removes them.
         directory: which markets they quote.
-        market_sources: chooses among them; is notified of markets that are closed.
+        market_sources: chooses among them; is notified of results.
         selector: is notified of markets that a source no longer quotes.
+        withdrawn: is notified of the same, to keep how they were defined last.
         dirty: what the next flush has to do.
         matching: when events of different feeds are the same.
         defers_matching: see `Pipeline`.
@@ -43,6 +45,7 @@ class SourceIntake:
         directory: MarketDirectory,
         market_sources: MarketSources,
         selector: SourceSelector,
+        withdrawn: WithdrawnMarkets,
         dirty: DirtySets,
         matching: MatchingSettings,
         defers_matching: bool,  # noqa: FBT001 - it is wired once
@@ -51,6 +54,7 @@ class SourceIntake:
         self._directory = directory
         self._market_sources = market_sources
         self._selector = selector
+        self._withdrawn = withdrawn
         self._matching = matching
         self._defers_matching = defers_matching
         self.mark, self.mark_event, self.leave = dirty.mark, dirty.mark_event, dirty.leave
@@ -82,13 +86,15 @@ class SourceIntake:
         names = directory.markets_of(source)
         published_ms = batch.published_ms if batch.published_ms is not None else now_ms
         for update in batch.updates if self.matched is None else self.matched.mapped(source, batch.updates):
+            if type(update) is MarketGone:
+                # What the source has said of it is in its book only now.
+                self._note_withdrawal(source, update.market, now_ms)
             book.apply(update, published_ms, now_ms)
             if type(update) is MarketUpdate:
                 definition = update.definition
                 if definition is not None and (self.matched is None or not self.matched.withholds(definition.event)):
                     self.assign(source, update.market, definition.id)
-                    if definition.status == "closed":
-                        self._market_sources.note_closing(definition.id, now_ms)
+                    self._note_results(definition.id, now_ms, is_closed=definition.status == "closed")
                 market = names.get(update.market)
                 if market is None:
                     continue
@@ -102,17 +108,32 @@ class SourceIntake:
             elif type(update) is MarketGone:
                 self._remove_quote(source, update.market)
             elif type(update) is SourceStatus:
-                for market in names.values():
-                    self.mark(market)
-                # The health of a source decides whether its description of an event is used.
-                for event in book.events if len(self._books) > 1 else ():
-                    self.mark_event(event)
+                self._mark_all_of(book, now_ms)
+
+    def _mark_all_of(self, book: SourceBook, now_ms: int) -> None:
+        """Mark everything of a source whose health has changed."""
+        for market in self._directory.markets_of(book.source).values():
+            self._note_results(market, now_ms)
+            self.mark(market)
+        # The health of a source decides whether its description of an event is used.
+        for event in book.events if len(self._books) > 1 else ():
+            self.mark_event(event)
+
+    def _note_results(self, market: MarketId, now_ms: int, *, is_closed: bool = False) -> None:
+        if is_closed or self._selector.has_closing(market):
+            self._market_sources.note_results(market, now_ms)
+
+    def _note_withdrawal(self, source: str, source_id: str, now_ms: int) -> None:
+        market = self._directory.markets_of(source).get(source_id)
+        if market is not None:
+            self._withdrawn.note(market, now_ms)
 
     def assign(self, source: str, source_id: str, market: MarketId) -> None:
         """Assign a source's id to a market. The market it was assigned to before is no longer quoted by it."""
         before = self._directory.assign(source, source_id, market)
         if before is not None:
             self._selector.retract(before, source)
+            self._withdrawn.retract(before)
             self.mark(before)
 
     def agrees(self, batch: UpdateBatch) -> bool:

@@ -9,6 +9,8 @@ import pytest
 
 from feeds.toolkit.standard_markets import match_result
 from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus
+from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.domain.results import TAKEN_BACK, WON
 from tests.support.feeds import KICK_OFF, OPEN, Feeds, a_match
 
 if TYPE_CHECKING:
@@ -60,6 +62,23 @@ def test_a_match_of_other_teams_is_taken_apart_and_suspended_until_it_is_quoted(
     assert ("open", None, {"home": 3000, "away": 1500}) == feeds.market("p.9/moneyline")
     feeds.update("b", SourceStatus("live", "back"))
     assert ("open", None, {"home": 2000, "away": 2000}) == feeds.market("b.1/moneyline")
+
+
+def test_a_result_of_another_match_is_taken_back_where_it_was_published() -> None:
+    feeds = a_matched_pair()
+    own = msgspec.structs.replace(
+        match_result(EventId("p.9"), "Leeds", "Fulham", OPEN, three_way=False), id=MarketId("p.9/to_qualify"), type="to_qualify"
+    )
+    won = tuple(msgspec.structs.replace(each, status="winner" if each.key == "home" else "loser") for each in own.selections)
+    feeds.update("p", MarketUpdate("q", definition=own)).flushed()
+    feeds.update("p", MarketUpdate("q", definition=msgspec.structs.replace(own, status="closed", selections=won))).flushed()
+    markets = feeds.pipeline.offers[0].markets
+    assert "closed" == markets[MarketId("b.1/to_qualify")].state.status
+    feeds.update("p", EventUpdate(a_match("p.9", "Burnley", "Norwich"))).flushed()
+    left, moved = (markets[MarketId(f"{event}/to_qualify")] for event in ("b.1", "p.9"))
+    assert ("suspended", "withdrawn") == (left.state.status, left.state.reason)
+    assert {("suspended", TAKEN_BACK)} == {(each.status, each.result) for each in left.selections.values()}
+    assert ("closed", WON) == (moved.state.status, moved.selections["home"].result)
 
 
 def test_when_the_first_event_changes_the_others_go_on_under_an_id_of_their_own() -> None:

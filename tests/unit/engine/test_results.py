@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pytest
 
 from oddsengine.domain.changes import Batch, SettledMarket
-from oddsengine.domain.feed_updates import EventUpdate, MarketDefinition, MarketGone, MarketUpdate
+from oddsengine.domain.feed_updates import EventUpdate, MarketDefinition, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.results import HALF_LOST, LOST, TAKEN_BACK, VOID, WON, SelectionResult
 from oddsengine.engine.pipeline import Pipeline
@@ -110,6 +111,48 @@ def test_a_result_is_taken_back_when_the_market_reopens() -> None:
         assert (version + 1, status) == (change.v, change.state.status)
         assert {"home": TAKEN_BACK, "away": TAKEN_BACK} == {key: each.result for key, each in change.selections.items()}
         assert ["active", "active"] == [each.status for each in change.selections.values()]
+
+
+@pytest.mark.parametrize("is_flushed", [True, False])
+@pytest.mark.parametrize(
+    ("said", "statuses"), [("closed", {"home": "winner", "away": "loser"}), ("open", {"home": "active", "away": "loser"})]
+)
+@pytest.mark.parametrize(
+    ("last", "reason"), [(MarketGone("1.1"), "withdrawn"), (SourceStatus("down", "cut"), "source_down"), (None, "withdrawn")]
+)
+def test_a_result_is_taken_back_though_its_source_is_lost_before_the_next_flush(
+    said: str, statuses: dict[str, Any], last: Any, reason: str, is_flushed: bool
+) -> None:
+    """By then the source has withdrawn the market, is down, or is no source any more."""
+    story = an_open_story()
+    story.define(resulted(said, **statuses))
+    story.pipeline.receive(a_batch(MarketUpdate("1.1", definition=a_definition())), 1)
+    if is_flushed:
+        story.flush()
+    if last is None:
+        story.pipeline.use_sources((), 1)
+    else:
+        story.pipeline.receive(a_batch(last), 1)
+    story.flush()
+    market = story.offer.markets[MARKET]
+    assert ("suspended", reason) == (market.state.status, market.state.reason)
+    assert {"home": TAKEN_BACK if said == "closed" else None, "away": TAKEN_BACK} == story.results
+    assert {"active"} == {each.status for each in market.selections.values()}
+
+
+def test_a_result_of_a_selection_counts_though_its_market_is_withdrawn_before_the_next_flush() -> None:
+    story = an_open_story()
+    story.feed(MarketUpdate("1.1", definition=resulted("open", home="active", away="loser")), MarketGone("1.1"))
+    assert {"home": None, "away": LOST} == story.results
+
+
+def test_a_result_is_taken_back_by_a_source_that_reopens_the_market_before_it_is_live_again() -> None:
+    story = an_open_story()
+    story.define(resulted(home="winner", away="loser"))
+    story.feed(SourceStatus("down", "cut"))
+    reopened = MarketUpdate("1.1", definition=a_definition())
+    story.feed(reopened, SourceStatus("live", "back"), SourceStatus("down", "cut"))
+    assert {"home": TAKEN_BACK, "away": TAKEN_BACK} == story.results
 
 
 def test_a_removed_selection_is_void_at_once() -> None:

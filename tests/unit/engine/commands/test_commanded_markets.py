@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate
 from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.domain.results import LOST, TAKEN_BACK, VOID, WON
 from oddsengine.engine.ended_events import WITHDRAWN
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import Rule
 from tests.support.builders import a_batch, a_command, a_definition, a_quote, an_event, live, market_updates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MARKET = MarketId("e1/match_odds")
 PROFILES = {"default": Profile(book_sum=1.05), "gold": Profile(book_sum=1.02, min_margin=0.01)}
@@ -260,6 +264,39 @@ def test_a_result_closes_a_market_and_unresult_takes_it_back() -> None:
     assert (OPEN, None) == (floor.state(), market.selections["home"].result.outcome)
     floor.quote(2.0, 2.0, status="closed")
     assert TRADER == floor.state(), "the result of the source does not hold either"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_result_of_a_market_that_no_source_offers_holds_until_it_is_lifted(is_first: bool) -> None:
+    floor = Floor()
+    floor.market()
+    steps: list[Callable[[], None]] = [
+        lambda: floor.command("result", market=MARKET, values={"home": "winner"}),
+        lambda: floor.pipeline.receive(a_batch(MarketGone("1.1")), 1),
+    ]
+    for step in steps if is_first else steps[::-1]:
+        step()
+        floor.market()
+    assert ("closed", WON, LOST) == (floor.state()[0], *(each.result for each in floor.market().selections.values()))
+    floor.command("result", market=MARKET, values={"home": "winner"}, lifted_by="ann", lifted_ms=20)
+    assert ("suspended", WITHDRAWN) == floor.state()
+    assert {("active", TAKEN_BACK)} == {(each.status, each.result) for each in floor.market().selections.values()}
+
+
+def test_a_result_of_a_market_that_only_the_last_owner_knew_holds_until_it_is_lifted() -> None:
+    known = Floor()
+    known.market()
+    floor = Floor()
+    floor.pipeline.release(0)
+    floor.pipeline.receive(a_batch(MarketGone("1.1")), 1)
+    floor.pipeline.offers[0].load(2, 0, known.pipeline.offers[0].records())
+    floor.pipeline.mark(MARKET)
+    assert ("suspended", WITHDRAWN) == floor.state()
+    floor.command("result", market=MARKET, values="void")
+    assert {("void", VOID)} == {(each.status, each.result) for each in floor.market().selections.values()}
+    floor.command("result", market=MARKET, values="void", lifted_by="ann", lifted_ms=20)
+    assert ("suspended", WITHDRAWN) == floor.state()
+    assert {("active", TAKEN_BACK)} == {(each.status, each.result) for each in floor.market().selections.values()}
 
 
 def test_a_void_gives_back_every_stake() -> None:
