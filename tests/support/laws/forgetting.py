@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from oddsengine.domain.changes import MarketTerms
 from oddsengine.domain.results import TAKEN_BACK
 from oddsengine.engine.ended_events import WITHDRAWN
 
@@ -51,8 +52,8 @@ def on_offer(here: OwnedOffer, there: OwnedOffer, besides: AbstractSet[MarketId]
     found: list[Any] = []
     for market in sorted({*here.markets, *there.markets} - besides):
         one, other = here.markets.get(market), there.markets.get(market)
-        if one is None and other is not None and other.state.reason == WITHDRAWN:
-            # It was withdrawn before its turn came in cut flushes.
+        if (one is None or other is None) and WITHDRAWN in {each.state.reason for each in (one, other) if each is not None}:
+            # It was withdrawn before a flush of one of them came to it.
             continue
         if one is None or other is None or _bettable(one) != _bettable(other) or _differ(one, other):
             found.append((market, one and _bettable(one), other and _bettable(other)))
@@ -77,8 +78,9 @@ def _bettable(record: MarketRecord) -> Any:
         for key, each in record.selections.items()
     }
     state = record.state
-    # A suspended market keeps the terms that it had.
-    return record.identity, state.status, state.reason, state.in_play, state.terms if state.status == "open" else None, selections
+    # A suspended market keeps the terms that it had, and one that had some has to be published without.
+    terms = state.terms if state.status == "open" and any(each != MarketTerms() for each in state.terms) else ()
+    return record.identity, state.status, state.reason, state.in_play, terms, selections
 
 
 def _differ(one: MarketRecord, other: MarketRecord) -> bool:

@@ -133,9 +133,10 @@ class ScoreGuard:
         group = entry.group
         if group is None:
             return
-        group.remove(market)
         if group.refused:
+            # Also where it was the only one: then nothing waits for it any more.
             self._moved[group] = None
+        group.remove(market)
         if not group.entries:
             del self._groups[group.key]
             self._moved.pop(group, None)

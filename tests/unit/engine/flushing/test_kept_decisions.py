@@ -90,6 +90,22 @@ _FAULTS: list[tuple[str, list[Step]]] = [
     ("fallback", [("event", "a.y", "e0", False, "1-0", 120, "cup"), ("flush",), ("sources", ("a.y", "a.x"))]),
     # Another source prices a market that both define alike.
     ("fallback", [("gone", "a.x", "e0", "match_odds")]),
+    # A result is published, or taken back, by a flush just before the market is withdrawn.
+    ("lines", [("selection", *_LINE, "over", "loser"), ("flush between",), ("gone", *_LINE)]),
+    ("lines", [("result", *_LINE, "over"), ("flush",), ("reset", *_LINE), ("flush between",), ("gone", *_LINE)]),
+    # Terms are published by a flush just before another source prices the market without any.
+    ("fallback", [("terms", "a.x", "e0", "match_odds", 20.0), ("flush between",), ("sources", ("a.y", "a.x"))]),
+    # A market is published once more by a flush just before it is withdrawn.
+    ("few solves", [("release", 0), ("flush between",), ("gone", *_LINE)]),
+    # What waits for the budget is withdrawn.
+    (
+        "few solves",
+        [
+            ("image", "a.x", "e0", "both_to_score", (0.62, 0.38), 0.08),
+            ("flush", 2),
+            ("other id", "a.x", "e0", "both_to_score"),
+        ],
+    ),
     # What could be beaten has waited for the budget to decide it.
     (
         "few solves",
