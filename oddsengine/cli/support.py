@@ -15,7 +15,7 @@ from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine.cli.ending import text_of
 from oddsengine.common.processes.signals import on_reload, on_stop
-from oddsengine.common.times import parse_time
+from oddsengine.common.times.reading import parse_time
 from oddsengine.gateway.access.authentication import UnusableKey
 from oddsengine.history.errors import HistoryError
 from oddsengine.runtime.loop import new_runner

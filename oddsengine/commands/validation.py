@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from oddsengine.commands.command import ACTIONS, EVERY_PROFILE, SCOPE_KINDS, Action, Command, Scope, ScopeKind, Values
 from oddsengine.common.excerpts import echoed
-from oddsengine.common.times import parse_time
+from oddsengine.common.times.reading import parse_time
 from oddsengine.domain.results import Outcome
 from oddsengine.domain.taxonomy import MarketType
 

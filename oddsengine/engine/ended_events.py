@@ -49,7 +49,7 @@ class EndedEvents:
             keep_ms: how long an event without a market to bet on stays on offer, in milliseconds.
         """
         for event, entry in list(offer.events.items()):
-            if not all(self._is_dead(market) for market in entry.markets.values()):
+            if self._has_market(entry):
                 self._since.pop(event, None)
                 continue
             dead_ms = now_ms - self._since.setdefault(event, now_ms)
@@ -59,6 +59,13 @@ class EndedEvents:
     def forget(self, event: EventId) -> None:
         """Drop an event that is gone."""
         self._since.pop(event, None)
+
+    def _has_market(self, entry: EventEntry[MarketRecord]) -> bool:
+        # Most have, and at once: no generator for each of them.
+        for market in entry.markets.values():  # noqa: SIM110
+            if not self._is_dead(market):
+                return True
+        return False
 
     def _is_still_offered(self, entry: EventEntry[MarketRecord]) -> bool:
         return any(

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from oddsengine.commands.command import TRADER
+from oddsengine.common.times.due_times import DueTimes
 from oddsengine.domain.changes import MarketIdentity, MarketState, MarketTerms
 from oddsengine.domain.feed_updates import MarketDefinition
 from oddsengine.domain.ids import MarketId
@@ -87,6 +88,10 @@ class Pricer:
         self.profiles = dict(profiles)
         self._resolver = ProfileResolver(self.profiles.values(), tiers or {})
         self._books: dict[MarketId, MarketBook] = {}
+        #: when time alone makes each book due, but for those of `_unscheduled`
+        self._due_times: DueTimes[MarketId] = DueTimes()
+        #: the markets of which that may have changed since the last call of `due`
+        self._unscheduled: set[MarketId] = set()
         self._lines = LineLadders()
         self._arbitrage = ArbitrageGuard(self._lines)
         #: compares markets of several types; its owner calls `check` once all of a flush are priced
@@ -176,6 +181,7 @@ class Pricer:
         Adds to `dirty` the other markets to price again.
         """
         book.now_ms = now_ms
+        self._unscheduled.add(book.definition.id)
         if book.suspend or book.is_old(now_ms):
             # What is not offered does not count in the pooling of the other lines, nor does it keep them suspended.
             dirty |= self._lines.remove(book) | self._arbitrage.forget(book.definition.id)
@@ -277,6 +283,7 @@ class Pricer:
         if book is not None:
             book.is_open = False
             book.forget_moves()
+            self._unscheduled.add(market)
 
     def follow_clock(self, step_ms: int) -> None:
         """Compare times with the starts of events as if they were later by a number of milliseconds; see `ProcessClock`."""
@@ -284,7 +291,9 @@ class Pricer:
 
     def due(self, now_ms: int) -> list[MarketId]:
         """Return the markets to price only because time has passed: other rules apply, they are too old, or have steps to go."""
-        due = [market for market, book in self._books.items() if book.is_due(now_ms)]
+        due = [market for market in {*self._due_times.take(now_ms), *self._unscheduled} if self._is_due(market, now_ms)]
+        # They are due until they are priced.
+        self._unscheduled = set(due)
         if self.scores is not None:
             due += self.scores.due()
         return due + self._resolver.due(now_ms)
@@ -330,10 +339,21 @@ class Pricer:
         if self.scores is not None:
             self.scores.withdraw(market)
         dirty = {*self._arbitrage.forget(market)}
+        self._due_times.forget(market)
         book = self._books.pop(market, None)
         if book is not None:
             dirty |= self._lines.remove(book)
         return dirty
+
+    def _is_due(self, market: MarketId, now_ms: int) -> bool:
+        """Check whether a book is due. If not, note when it is."""
+        book = self._books.get(market)
+        if book is None:
+            return False
+        if book.is_due(now_ms):
+            return True
+        self._due_times.put(market, book.due_ms())
+        return False
 
     def _identity(self, definition: MarketDefinition) -> _CachedIdentity:
         cached = self._identities.get(definition.id)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from oddsengine.common.times.due_times import DueTimes
 from oddsengine.pricing.market.consensus import Member, Opinions, agree_by_line, groups_by_keys
 from oddsengine.pricing.market.terms import strictest
 from oddsengine.pricing.methods.implied import ConsensusBook
@@ -42,8 +43,8 @@ class ConsensusMarkets:
         #: market -> source -> its definition, and the sets of selections of that
         self._groups: dict[MarketId, dict[str, tuple[MarketDefinition, dict[frozenset[str], OutcomeGroup]]]] = {}
         self._opinions: dict[MarketId, Opinions] = {}
-        #: market -> until when all the members that counted may be silent, Unix milliseconds
-        self._until_ms: dict[MarketId, float] = {}
+        #: when a member that counted becomes too old
+        self._due_times: DueTimes[MarketId] = DueTimes()
 
     def combine(
         self,
@@ -89,10 +90,9 @@ class ConsensusMarkets:
         opinions.keep({member.source for member, _, _ in members.members})
         consensus = agree_by_line(voting, resolved[0].settings, rule.outlier, rule.min_sources, now_ms, opinions)
         until_ms = min([each[0].received_ms + limits_ms.get(each[0].source, limit_ms) for each in fresh], default=inf)
-        # `due` compares with the last time at which all still held.
-        until_ms = min(until_ms, inf if consensus is None else consensus.expires_ms - 1)
-        if until_ms < inf:
-            self._until_ms[market] = until_ms
+        # At the last millisecond of its age a member still counts.
+        until_ms = min(until_ms + 1, inf if consensus is None else consensus.expires_ms)
+        self._due_times.put(market, until_ms)
         if consensus is None:
             return ChosenSource(first, first_definition, TOO_FEW_SOURCES), None
         held = self._update(market, self.definition_for(market, first.source, first_definition), consensus)
@@ -126,10 +126,7 @@ class ConsensusMarkets:
 
     def due(self, now_ms: int) -> list[MarketId]:
         """Return the markets of which a member has become too old since they were last combined."""
-        due = [market for market, until_ms in self._until_ms.items() if until_ms < now_ms]
-        for market in due:
-            del self._until_ms[market]
-        return due
+        return self._due_times.take(now_ms)
 
     def forget(self, market: MarketId) -> None:
         """Drop a market that is gone."""
@@ -137,7 +134,7 @@ class ConsensusMarkets:
         self._definitions.pop(market, None)
         self._groups.pop(market, None)
         self._opinions.pop(market, None)
-        self._until_ms.pop(market, None)
+        self._due_times.forget(market)
 
     def definition_for(self, market: MarketId, source: str, definition: MarketDefinition) -> MarketDefinition:
         """Return a member's definition under the consensus market's own selection ids.

@@ -152,6 +152,14 @@ class MarketBook:
             return self.is_old(now_ms) != self.is_old(self.now_ms)
         return self.is_old(now_ms) or (self._has_steps and not self._is_settled()) or now_ms >= self._expires_ms
 
+    def due_ms(self) -> float:
+        """Return the first time at which `is_due` may be true, if it is not priced before; Unix milliseconds.
+
+        Where that is past, it is true once the source has spoken.
+        """
+        too_old_ms = self.market.received_ms + self.max_age_ms
+        return min(too_old_ms, self._expires_ms) if self.is_open else too_old_ms
+
     def has_moved(self, now_ms: int) -> bool:
         """Check whether the market may have other prices than when it was last priced, by its books and the time."""
         market = self.market

@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.commands.ruling import Adjustment
+from oddsengine.common.times.due_times import DueTimes
 from oddsengine.domain.events import Event
 from oddsengine.domain.feed_updates import MarketDefinition
 from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile, adjusted, resolve
@@ -66,6 +67,8 @@ class ProfileResolver:
         #: by context, with the time to the start replaced by its bracket
         self._by_context: dict[MarketContext, tuple[ResolvedProfile, ...]] = {}
         self._by_market: dict[MarketId, _CachedResolution] = {}
+        #: when other rules apply to each of these
+        self._due_times: DueTimes[MarketId] = DueTimes()
         self._clock_step_ms = 0
         #: outlives what is cached of the market
         self._adjusted: dict[MarketId, _Adjusted] = {}
@@ -83,6 +86,7 @@ class ProfileResolver:
         self._clock_step_ms = step_ms
         for market, cached in self._by_market.items():
             self._by_market[market] = cached._replace(until_ms=-inf)
+            self._due_times.put(market, -inf)
 
     def resolve(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> tuple[ResolvedProfile, ...]:
         """Return what applies to a market, one entry a profile; the same object until something it depends on changes.
@@ -108,6 +112,7 @@ class ProfileResolver:
             resolved = self._with_adjustments(definition.id, resolved)
         until_ms = now_ms + 60_000 * minutes_until_next_bracket(self._edges, minutes)
         self._by_market[definition.id] = _CachedResolution(source, definition, event, resolved, until_ms)
+        self._due_times.put(definition.id, until_ms)
         return resolved
 
     def is_current(self, market: MarketId, now_ms: int) -> bool:
@@ -179,11 +184,16 @@ class ProfileResolver:
         """Return the markets to which other rules may apply by now, only because time has passed."""
         if not self._edges:
             return []
-        return [market for market, cached in self._by_market.items() if cached.until_ms <= now_ms]
+        due = [market for market in self._due_times.take(now_ms) if market in self._by_market]
+        for market in due:
+            # It is due until its rules are resolved again.
+            self._due_times.put(market, -inf)
+        return due
 
     def forget(self, market: MarketId) -> None:
         """Drop the cached resolution of a market."""
         self._by_market.pop(market, None)
+        self._due_times.forget(market)
 
 
 def _minutes_to_start(definition: MarketDefinition, event: Event | None, now_ms: int) -> float | None:

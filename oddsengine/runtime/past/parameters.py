@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.common.http import RequestRejected, error
-from oddsengine.common.times import parse_time
+from oddsengine.common.times.reading import parse_time
 from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.history.questions.cursors import decode_cursor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oddsengine.common.clock import iso_time
-from oddsengine.common.times import parse_time
+from oddsengine.common.times.reading import parse_time
 
 
 @pytest.mark.parametrize(

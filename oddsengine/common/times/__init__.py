@@ -1,0 +1,1 @@
+"""Times: read as people and programs write them, and kept for what is due at one."""
