@@ -63,6 +63,14 @@ _REFUSED_IN_SCRIPT: Final = "The user executing the script can't"
 CHANGING: Final = "UNBLOCKED"
 #: What `cause_of` names a reply that did not arrive in time.
 TIMEOUT: Final = "TIMEOUT"
+#: OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
+_OTHER_NAMES: Final = frozenset({62, 64})
+#: How redis-py names a connection that the server has closed.
+_CLOSED: Final = ("Error while reading from", "Error while writing to", "Connection closed by server")
+_WANTS_TLS: Final = (
+    "A server that closes connections at once wants TLS (rediss:// in redis.url) "
+    "or a certificate (redis.tls_cert and redis.tls_key)"
+)
 #: A client can only wait and retry after these.
 UNAVAILABLE: Final = (RedisError, OSError)
 
@@ -169,11 +177,20 @@ def cause_of(error: BaseException) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """Return the text of an error. Some event loops say nothing of a certificate that is not trusted."""
+    """Return the text of an error, and what to do about one of TLS, of which some event loops say nothing."""
     text = str(error) or type(error).__name__
-    if isinstance(error.__cause__ or error.__context__, ssl.SSLCertVerificationError) and "certificate" not in text:
+    inner = error.__cause__ or error.__context__
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        if getattr(inner, "verify_code", 0) in _OTHER_NAMES:
+            return f"{text} Its certificate is for other names: redis.url needs one of those"
         return f"{text} Its certificate is not trusted: redis.tls_ca names the authority"
     return text
+
+
+def text_at_start(error: BaseException) -> str:
+    """Return the text of an error of a connection that has never worked."""
+    text = text_of(error)
+    return f"{text.rstrip('. ')}. {_WANTS_TLS}" if text.startswith(_CLOSED) else text
 
 
 def mismatch_of(error: BaseException) -> str:

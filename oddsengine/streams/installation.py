@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from oddsengine import __version__
 from oddsengine.streams.clients.cluster import ClusterClient
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: The first server with `XADD .. MINID` is Redis 6.2.
 _MIN_VERSION: Final = (6, 2)
 _MAX_SHARDS: Final = 256
+#: What its user needs beside the keys, as docs/running.md has it.
+_GRANTS: Final = "+@read +@write +@scripting +@connection +time +info +role +command"
+_CLUSTER_GRANT: Final = " +cluster"
 #: How often an engine makes sure that Redis still has the number of shards.
 _DECLARE_S: Final = 2.0
 _log = structlog.get_logger(__name__)
@@ -48,12 +51,28 @@ async def identify(redis: Redis, namespace: str, shards: int) -> None:
         await redis.time()
     except NoPermissionError as error:
         raise UnsuitableRedis("its user may not call TIME, which every write needs: grant it +time") from error
+    await _check_rights(redis, namespace)
     await Installation(redis, namespace, shards).check(look_for_shards=True)
     info = infos[0]
     name = "valkey" if "valkey_version" in info else "redis"
     version = info.get("valkey_version", info.get("redis_version", "unknown"))
     mode = info.get("redis_mode", "unknown")
     _log.info("redis", server=name, version=version, mode=mode, primaries=len(infos), namespace=namespace, shards=shards)
+
+
+async def _check_rights(redis: Redis, namespace: str) -> None:
+    """Raise UnsuitableRedis if the user may not do what every role does. Nothing is changed."""
+    key, tagged = installation_key(namespace), shard_keys(namespace, 0).changes
+    trials = (("HLEN", key), ("XLEN", tagged), ("HDEL", key, "no such field"), ("EVAL", "return 0", 1, key))
+    for trial in trials:
+        try:
+            await redis.execute_command(*trial)  # type: ignore[no-untyped-call]
+        except NoPermissionError as error:
+            what = f"{trial[0]} of {tagged if tagged in trial else key}"
+            grants = f"~{namespace}:* ~{{{namespace}:* {_GRANTS}{_CLUSTER_GRANT if isinstance(redis, ClusterClient) else ''}"
+            raise UnsuitableRedis(f"{error} ({what}): grant its user {grants}") from error
+        except ResponseError:
+            continue  # a replica, a full memory: those who write report it
 
 
 def _check_server(redis: Redis, info: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from oddsengine.common.reporting.outages import Outage
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.ownership.shard_writer import HEARTBEAT_S
 from oddsengine.runtime.processes.startup import Step
-from oddsengine.streams.connection import DENIED, UNAVAILABLE, cause_of, mismatch_of, open_client, text_of
+from oddsengine.streams.connection import DENIED, UNAVAILABLE, cause_of, mismatch_of, open_client, text_at_start, text_of
 from oddsengine.streams.embedded import EmbeddedRedis
 from oddsengine.streams.errors import UnsuitableRedis
 from oddsengine.streams.installation import identify
@@ -153,7 +153,7 @@ async def _wait_answering(redis: Redis, startup: Startup, outage: Outage) -> Non
                 raise UnsuitableRedis(f"it refuses the user or the password of redis.url ({cause})") from error
             if mismatch := mismatch_of(error):
                 raise UnsuitableRedis(mismatch) from error
-            reason = text_of(error)
+            reason = text_at_start(error)
             startup.waiting_for = f"Redis: {reason}"
             outage.failed("start", cause, error=reason)
             await asyncio.sleep(_RETRY_S)

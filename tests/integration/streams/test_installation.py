@@ -12,6 +12,7 @@ from oddsengine.runtime.settings import parse_settings
 from oddsengine.streams.errors import UnsuitableRedis
 from oddsengine.streams.installation import Installation, identify
 from oddsengine.streams.keys import installation_key
+from tests.support.redis.granted import granted
 from tests.support.redis.servers import RedisServer
 
 if TYPE_CHECKING:
@@ -42,6 +43,29 @@ async def test_a_policy_that_evicts_is_logged(redis: Redis) -> None:
     with capture_logs() as logs:
         await identify(redis, "odds", 4)
     assert ["allkeys-lru"] == [line["policy"] for line in logs if line["log_level"] == "warning"]
+
+
+@pytest.mark.parametrize(
+    ("rights", "refused"),
+    [
+        ("+@all", "HLEN of odds:installation"),
+        ("+@all ~odds:*", "XLEN of {odds:0}:changes"),
+        ("+@all -@write ~odds:* ~{odds:*", "HDEL of odds:installation"),
+        ("+@all -@scripting ~odds:* ~{odds:*", "EVAL of odds:installation"),
+    ],
+)
+async def test_what_the_user_of_redis_may_not_do_is_named_with_what_to_grant(rights: str, refused: str, redis: Redis) -> None:
+    await redis.execute_command("ACL", "SETUSER", "narrow", "reset", "on", "nopass", *rights.split())  # type: ignore[no-untyped-call]
+    await redis.execute_command("AUTH", "narrow", "")  # type: ignore[no-untyped-call]
+    try:
+        with pytest.raises(UnsuitableRedis) as error:
+            await identify(redis, "odds", 4)
+        assert refused in str(error.value)
+        assert f"grant its user ~odds:* ~{{odds:* {granted()}" in str(error.value)
+    finally:
+        await redis.connection_pool.disconnect()
+    await identify(redis, "odds", 4)
+    assert not await redis.exists("odds:installation"), "nothing was changed"
 
 
 async def test_a_url_of_another_topology_is_named(tmp_path: Path) -> None:

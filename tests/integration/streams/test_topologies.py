@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from oddsengine.streams.keys import MAX_TAGS, shard_keys
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.credentials import Certificates
 from tests.support.processes.ports import free_port
+from tests.support.redis.granted import granted
 from tests.support.redis.servers import RedisServer
 from tests.support.redis.topologies import cluster, watched_primary
 from tests.support.service import PATIENCE_S, quick_settings, running_service, wait_until
@@ -42,13 +42,6 @@ USER, PASSWORD = "o:d@s/#", "p@ss: /?#[]%+&=,word"
 def settings_of(shards: int) -> Settings:
     """Settings without the guard that takes seconds to load."""
     return msgspec.structs.replace(quick_settings(), engine=EngineSettings(shards=shards, cross_market_guard=False))
-
-
-def granted() -> str:
-    """Return the commands that the documentation grants a user."""
-    found = re.search(r"and the commands\s+`([^`]+)`", RUNNING.read_text())
-    assert found is not None
-    return found[1]
 
 
 def feed(service: RunningService, odds: float, events: int = 12) -> None:
@@ -160,7 +153,9 @@ async def test_tls_with_an_authority_of_its_own_and_certificates_of_clients(tmp_
             await wait_served(service)
         (unknown,) = await problems_of(config(tls_cert=files.good, tls_key=files.good), connect=True, timeout_s=2)
         assert Step.CONNECT is unknown.step
-        assert "certificate verify failed" in unknown.reason
+        assert "redis.tls_ca names the authority" in unknown.reason
+        (anonymous,) = await problems_of(config(tls_ca=files.trusted), connect=True, timeout_s=2)
+        assert "a certificate (redis.tls_cert and redis.tls_key)" in anonymous.reason
         (missing,) = await problems_of(config(tls_ca=tmp_path / "no.pem"), connect=False)
         assert (Step.SECRETS, True) == (missing.step, "no.pem" in missing.reason)
         (no_key,) = await problems_of(config(tls_ca=files.trusted, tls_cert=files.trusted, tls_key=files.trusted), connect=False)

@@ -88,4 +88,8 @@ def test_a_certificate_that_is_not_trusted_is_named() -> None:
     error = RedisConnectionError("Error connecting to h:1.")
     error.__context__ = ssl.SSLCertVerificationError()
     assert "redis.tls_ca" in text_of(error)
+    other = ssl.SSLCertVerificationError()
+    other.verify_code = 62
+    error.__context__ = other
+    assert "is for other names" in text_of(error)
     assert "gone" == text_of(RedisConnectionError("gone"))
