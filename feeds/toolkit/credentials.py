@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from feeds.errors import FeedError, MissingSecret
 from oddsengine.common.redaction import SECRETS
+from oddsengine.common.settings.secret_keys import NO_TEXT, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,7 @@ def read_secret(
 
     Raises:
         MissingSecret: if the secret is in neither place.
+        FeedError: if what the variable has is no text.
     """
     value = ""
     if file:
@@ -38,6 +40,8 @@ def read_secret(
     value = value or environment.get(variable, "")
     if not value:
         raise MissingSecret(what, variable, file)
+    if not is_text(value):
+        raise FeedError(f"the environment variable {variable} {NO_TEXT}; the feed needs {what} there")
     if masked:
         SECRETS.add(value)
     return value

@@ -210,15 +210,15 @@ def check(
     Secrets, keys, certificates, addresses and extras that are missing here are warnings, unless --connect is given: then they, or
     a Redis, a PostgreSQL or a broker that can't be used, end with the exit code that a start would end with.
     """
-    from oddsengine.cli.check import of_environment, problems_of, trusts_everyone
+    from oddsengine.cli.check import notes_of, problems_of, warnings_of
 
     settings = read_settings(config)
     configure_logging("error")
     problems = asyncio.run(problems_of(settings, connect=connect))
-    for line in of_environment(settings):
+    for line in notes_of(settings):
         typer.echo(f"note: {line}", err=True)
-    if (warning := trusts_everyone(settings)) is not None:
-        typer.echo(f"warning: {warning}", err=True)
+    for line in warnings_of(settings):
+        typer.echo(f"warning: {line}", err=True)
     if problems and connect:
         fail(*problems, code=problems[0].step.exit_code)
     for problem in problems:

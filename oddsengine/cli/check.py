@@ -144,20 +144,24 @@ def _unusable_certificates(settings: Settings) -> Iterator[StartFailed]:
         yield StartFailed(Step.SECRETS, f"redis.{error}")
 
 
-def of_environment(settings: Settings, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
-    """Yield what to say of environment variables that stand for a key, and of those that look as if they did."""
+def warnings_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
+    """Yield what is allowed, but is hardly meant: variables that are empty, and proxies that are trusted at every address."""
+    for name in settings.variables:
+        if not environment.get(name):
+            yield f"{name} is empty, and so is its key, whatever the file has: what it was to be set from is missing"
+    everyone = [network for network in settings.gateway.trusted_proxies if ip_network(network).prefixlen == 0]
+    if everyone:
+        yield f"gateway.trusted_proxies: {', '.join(everyone)} is every address: a client evades its limits by `X-Forwarded-For`"
+
+
+def notes_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
+    """Yield what to say of environment variables that stand for a key, of those that look as if they did, and of no Redis."""
     if settings.variables:
         yield f"set by the environment: {', '.join(settings.variables)}"
     for name in ignored_variables(environment, SECTION_NAMES):
         yield f"{name} stands for no key: between a section and its key there are two underscores"
-
-
-def trusts_everyone(settings: Settings) -> str | None:
-    """Return what to say of proxies that are trusted at every address; None where they are not."""
-    everyone = [network for network in settings.gateway.trusted_proxies if ip_network(network).prefixlen == 0]
-    if not everyone:
-        return None
-    return f"gateway.trusted_proxies: {', '.join(everyone)} is every address: a client evades its limits by `X-Forwarded-For`"
+    if not settings.redis.is_given:
+        yield "without redis.url only `oddsengine run` and `replay` start, with an embedded Redis that keeps nothing"
 
 
 async def connection_problems(settings: Settings, timeout_s: float) -> AsyncIterator[StartFailed]:

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 
 ENV: Final = "_env"
 FILE: Final = "_file"
+#: What is wrong with a variable or a file that `is_text` refuses.
+NO_TEXT: Final = "is not text (UTF-8)"
+
+
+def is_text(value: str) -> bool:
+    """Check that the bytes of an environment variable were UTF-8: Python keeps others as surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def secret_keys(fields: Iterable[str]) -> list[str]:
@@ -70,13 +81,15 @@ def read_secret_key(
         value = environment.get(variable, "")
         if not value:
             raise ValueError(f"{key}{ENV}: the environment variable {variable} is not set")
+        if not is_text(value):
+            raise ValueError(f"{key}{ENV}: the environment variable {variable} {NO_TEXT}")
     elif file:
         try:
             value = Path(file).read_text(encoding="utf-8-sig").rstrip()
         except OSError as error:
             raise ValueError(f"{key}{FILE}: {file}: {error.strerror or error}") from None
         except UnicodeDecodeError:
-            raise ValueError(f"{key}{FILE}: {file}: is not text") from None
+            raise ValueError(f"{key}{FILE}: {file}: {NO_TEXT}") from None
         if not value:
             raise ValueError(f"{key}{FILE}: {file}: is empty")
     if masked and value:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
+from oddsengine.common.settings.secret_keys import NO_TEXT, is_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -80,7 +82,11 @@ def apply_environment(
         The variable of each key that has one.
     """
     for name, parts in variables_of(environment, schema.sections).items():
-        _Override(table, reader, name, schema).apply(parts, environment[name])
+        override = _Override(table, reader, name, schema)
+        if is_text(name) and is_text(environment[name]):
+            override.apply(parts, environment[name])
+        else:
+            override.refuse(parts)
     return reader.variables
 
 
@@ -112,6 +118,10 @@ class _Override:
                 self._set(place, key, _read(text, kind))
             place = self._at(place, key)
         self._reader.variables[path] = self._name
+
+    def refuse(self, parts: tuple[str, ...]) -> None:
+        """Report a variable that is no text."""
+        self._report(tuple(part.lower() for part in parts), NO_TEXT)
 
     def _report(self, path: tuple[str, ...], message: str) -> None:
         self._reader.variables[path] = self._name

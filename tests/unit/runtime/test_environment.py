@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from feeds.feed import installed_feeds
-from oddsengine.cli.check import of_environment, problems_of
+from oddsengine.cli.check import notes_of, problems_of, warnings_of
 from oddsengine.gateway.access.settings import KeySettings
 from oddsengine.runtime.settings import ConfigError, Settings, load_settings, parse_settings
 from oddsengine.runtime.settings.environment import Schema, apply_environment, variable_part
@@ -134,7 +134,8 @@ def test_a_variable_wins_over_the_file_and_reaches_named_and_listed_tables() -> 
     assert settings.bridge.kafka is not None
     assert ("a:1",) == settings.bridge.kafka.brokers
     environment = {"ODDSENGINE_GATEWAY_PORT": "tcp://10.0.0.1:80", "ODDSENGINE_EXAMPLES": "20"}
-    set_by, ignored = of_environment(settings, environment)
+    set_by, ignored, no_redis = notes_of(settings, environment)
+    assert no_redis.startswith("without redis.url only")
     assert "ODDSENGINE_GATEWAY__PORT" in set_by
     assert ignored.startswith("ODDSENGINE_GATEWAY_PORT stands for no key: ")
 
@@ -149,6 +150,13 @@ def test_a_variable_wins_over_the_file_and_reaches_named_and_listed_tables() -> 
         ("WEBHOOKS__5__URL", "https://a", "ODDSENGINE_WEBHOOKS__5__URL: webhooks.5: there is no entry 5"),
         ("GATEWAY__PROFILE", "vip", "ODDSENGINE_GATEWAY__PROFILE: gateway.profile: unknown profile 'vip'"),
         ("LOG", "debug", "ODDSENGINE_LOG: log: must be a table"),
+        ("GATEWAY__HOST", "\udcff", "ODDSENGINE_GATEWAY__HOST: gateway.host: is not text"),
+        (
+            "GATEWAY__ALLOWED_ORIGINS",
+            '["\udcff"]',
+            "ODDSENGINE_GATEWAY__ALLOWED_ORIGINS: gateway.allowed_origins: is not text",
+        ),
+        ("GATEWAY__\udcff", "1", "is not text"),
         ("GATEWAY__WORKERS", "1\nport = 2", "ODDSENGINE_GATEWAY__WORKERS: gateway.workers: Expected a whole number"),
     ],
 )
@@ -156,6 +164,15 @@ def test_a_message_names_the_variable(variable: str, value: str, message: str) -
     with pytest.raises(ConfigError) as refused:
         parse(**{variable: value})
     assert message in str(refused.value)
+
+
+def test_an_empty_variable_is_named() -> None:
+    text = "[redis]\nurl = 'redis://redis'\n"
+    settings = parse(text, REDIS__URL="", REDIS__NAMESPACE="a")
+    (warning,) = warnings_of(settings, {"ODDSENGINE_REDIS__URL": "", "ODDSENGINE_REDIS__NAMESPACE": "a"})
+    assert warning.startswith("ODDSENGINE_REDIS__URL is empty")
+    assert "without redis.url" in [*notes_of(settings, {})][-1]
+    assert [] == [*notes_of(parse(text), {})]
 
 
 async def test_the_url_of_redis_may_be_in_a_variable_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +191,9 @@ async def test_the_url_of_redis_may_be_in_a_variable_or_a_file(tmp_path: Path, m
     by_variable = parse("[redis]\nurl_env = 'REDIS_URL'\ntls_ca = 'ca.pem'\n").redis
     monkeypatch.setenv("REDIS_URL", "rediss://redis")
     assert "rediss://redis?ssl_ca_certs=ca.pem" == by_variable.full_url
+    monkeypatch.setenv("REDIS_URL", "redis://\udcff")
+    with pytest.raises(ValueError, match="url_env: the environment variable REDIS_URL is not text"):
+        _ = by_variable.full_url
     with pytest.raises(ConfigError, match="url_env: set only one of url, url_env and url_file"):
         parse("[redis]\nurl = 'redis://a'\n", REDIS__URL_ENV="B")
 

@@ -51,6 +51,8 @@ def test_without_a_usable_file_the_environment_is_read(tmp_path: Path, content: 
 def test_a_missing_secret_is_an_error_that_names_both_places(tmp_path: Path) -> None:
     with pytest.raises(MissingSecret, match="the environment variable KEY is not set; the feed needs a key there"):
         read_secret("a key", "KEY", "", {})
+    with pytest.raises(FeedError, match="KEY is not text"):
+        read_secret("a key", "KEY", "", {"KEY": "\udcff"})
     with pytest.raises(MissingSecret, match=r"and the file .*none can't be read"):
         read_secret("a key", "KEY", str(tmp_path / "none"), {})
 
