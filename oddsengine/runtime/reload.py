@@ -16,10 +16,11 @@ from oddsengine.pricing.guards.score_grid import ScoreGuard
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.runtime.processes.file_watch import POLL_S, changes
 from oddsengine.runtime.settings import ConfigError, Settings
+from oddsengine.runtime.settings.file_contents import contents_read_once
 from oddsengine.runtime.settings.reload_table import NEEDS_RESTART, changed_keys
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
     from pathlib import Path
 
 #: What a reload applies in every process that reads it. Everything else needs a part of it that takes it over.
@@ -31,7 +32,11 @@ RUN_READS: Final = frozenset(Settings.__struct_fields__) - {"feeder", "bridge"}
 #: What a gateway reads: sections, and keys of others.
 GATEWAY_READS: Final = frozenset(
     {"gateway", "auth", "limits", "commands", "quotes", "log", "metrics", "telemetry", "engine.shards"}
-) | {f"redis.{name}" for name in ("url", "namespace", "tls_ca", "tls_cert", "tls_key")}
+).union(
+    (f"redis.{name}" for name in ("url", "url_env", "url_file", "namespace", "tls_ca", "tls_cert", "tls_key")),
+    # It answers questions about the past.
+    (f"history.{name}" for name in ("url", "password_env", "password_file", "tls_ca", "tls_cert", "tls_key")),
+)
 #: What an engine without a gateway reads: sections, and the keys of others that its own HTTP API needs.
 ENGINE_READS: Final = RUN_READS - {"gateway", "limits", "commands", "quotes"} | {
     "gateway.trusted_proxies",
@@ -108,6 +113,7 @@ class Reloader:
         self._path = path
         self._load = load
         self._settings = settings
+        self._contents = contents_read_once(settings)
         self._adopt = adopt
         self._parts = parts
         self._applied = RELOADED.union(*(part.keys for part in parts))
@@ -148,9 +154,8 @@ class Reloader:
         except (ConfigError, ValueError) as error:
             _log.error("config rejected", file=str(self._path), problems=str(error).splitlines())
             return False
-        changed = [
-            key for key in changed_keys(self._settings, settings) if not {key, key.partition(".")[0]}.isdisjoint(self._reads)
-        ]
+        keys = dict.fromkeys([*changed_keys(self._settings, settings), *self._rewritten(settings)])
+        changed = [key for key in keys if not {key, key.partition(".")[0]}.isdisjoint(self._reads)]
         needed = [key for key in changed if not {key, key.partition(".")[0]} & self._applied]
         needs_restart = needed if self._restarts is None else [key for key in needed if key in self._fixed]
         applied = [key for key in changed if key not in needs_restart]
@@ -165,7 +170,14 @@ class Reloader:
         if self._restarts is not None:
             self._restarts(needed)
             self._settings = _with(settings, self._settings, self._fixed)
+            self._contents |= contents_read_once(settings)
         return True
+
+    def _rewritten(self, settings: Settings) -> Iterator[str]:
+        """Yield the keys of files that hold something else by now than when this process has read them."""
+        for key, content in contents_read_once(settings).items():
+            if self._contents.get(key, content) != content:
+                yield key
 
     def _concerns(self, part: ReloadedPart, settings: Settings) -> bool:
         return any(_value(settings, key) != _value(self._settings, key) for key in part.keys)

@@ -16,6 +16,7 @@ from oddsengine.domain.ladders import LADDERS, ladder_from_increments, ladder_fr
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.settings.environment import Schema, apply_environment
 from oddsengine.runtime.settings.errors import ConfigError, Problem
+from oddsengine.runtime.settings.file_contents import contents_of_feed
 from oddsengine.runtime.settings.reader import TableReader
 from oddsengine.runtime.settings.schema import (
     FEED_TYPES,
@@ -196,7 +197,9 @@ def _feed(
         reader.report(("feeds", key), "a feed name can't contain a dot: what follows a dot names a bookmaker of the feed")
     supervision = reader.convert(("feeds", key, "supervision"), value.pop("supervision", {}), Supervision)
     config = reader.convert(("feeds", key), value, kind)
-    return None if config is None or supervision is None else FeedSettings(adapter, config, supervision)
+    if config is None or supervision is None:
+        return None
+    return FeedSettings(adapter, config, supervision, contents_of_feed(config))
 
 
 def _check_tiers(reader: TableReader, profiles: Mapping[str, Profile], tiers: Mapping[str, Any]) -> None:

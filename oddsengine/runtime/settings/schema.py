@@ -194,6 +194,8 @@ class FeedSettings(msgspec.Struct, frozen=True):
     adapter: str
     config: Any
     supervision: Supervision = Supervision()
+    #: digests of what its files held when the config was read: with another key in one of them it is another feed
+    contents: tuple[str, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,10 +13,12 @@ from structlog.testing import capture_logs
 
 from oddsengine.runtime.reload import ENGINE_READS, GATEWAY_READS, ReloadedPart, Reloader
 from oddsengine.runtime.settings import Settings, load_settings, parse_settings
+from oddsengine.runtime.settings.file_contents import READ_ONCE
+from oddsengine.runtime.settings.reload_table import changed_keys
 from tests.support.service import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from oddsengine.pricing.pricer import Pricer
@@ -31,6 +33,12 @@ def load(path: Path) -> Settings:
 
 class Fake(msgspec.Struct):
     """The config of a feed."""
+
+
+class WithSecret(msgspec.Struct):
+    """The config of a feed with a secret."""
+
+    api_key_file: str = ""
 
 
 class Engine:
@@ -115,6 +123,57 @@ async def test_a_gateway_names_only_what_it_reads(config: Path) -> None:
     with capture_logs() as logs:
         assert await reloader.reload()
     assert ([], ["gateway.heartbeat_ms"]) == (logs[0]["changed"], logs[0]["needs_restart"]), "nothing here takes it over"
+
+
+@pytest.mark.parametrize("key", READ_ONCE)
+async def test_a_file_that_is_read_once_needs_a_restart_when_it_holds_something_else(key: str, config: Path) -> None:
+    section, _, name = key.partition(".")
+    secret = config.parent / "secret"
+    secret.write_text("rediss://:before@redis")
+    first = load(config)
+    given = {name: str(secret)}
+    if name != "url_file":
+        given |= {"url": "rediss://redis"} if section == "redis" else {}
+        given |= {"tls_cert": str(secret), "tls_key": str(secret)} if name in {"tls_cert", "tls_key"} else {}
+    settings = msgspec.structs.replace(first, **{section: msgspec.structs.replace(getattr(first, section), **given)})
+    reloader = Reloader(config, lambda _: settings, settings, None)
+    secret.write_text("rediss://:after@redis")
+    for _ in range(2):
+        with capture_logs() as logs:
+            assert await reloader.reload()
+        assert key in logs[0]["needs_restart"]
+        assert key in [line["key"] for line in logs if line["event"] == "restart needed"], "until it was restarted"
+    secret.unlink()
+    with capture_logs() as logs:
+        assert await reloader.reload()
+    assert [] == logs[0]["needs_restart"], "while the file is replaced"
+
+
+async def test_workers_are_replaced_once_for_a_file_that_they_read_once(config: Path) -> None:
+    secret = config.parent / "secret"
+    secret.write_text("redis://:before@redis")
+    config.write_text(f"{FIRST}[redis]\nurl_file = '{secret}'\n")
+    asked: list[list[str]] = []
+    restarts: Callable[[Sequence[str]], None] = lambda keys: asked.append([*keys])  # noqa: E731
+    reloader = Reloader(config, load, load(config), None, reads=GATEWAY_READS, restarts=restarts)
+    secret.write_text("redis://:after@redis")
+    assert await reloader.reload()
+    assert await reloader.reload()
+    assert [["redis.url_file"], []] == asked
+
+
+async def test_a_feed_is_opened_again_when_its_secret_was_changed(config: Path) -> None:
+    secret = config.parent / "key"
+    secret.write_text("before")
+    config.write_text(f"{FIRST}[feeds.a]\nadapter = 'secret'\napi_key_file = '{secret}'\n")
+
+    def load_secret(path: Path) -> Settings:
+        return load_settings(path, {"secret": WithSecret})
+
+    before = load_secret(config)
+    assert [] == list(changed_keys(before, load_secret(config)))
+    secret.write_text("after")
+    assert ["feeds.a"] == list(changed_keys(before, load_secret(config)))
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,13 @@ from oddsengine.runtime.parts.serving import draining_part, serving_part
 from oddsengine.runtime.parts.webhooks import webhooks_part
 from oddsengine.runtime.reload import RELOADED
 from oddsengine.runtime.settings import parse_settings
+from oddsengine.runtime.settings.file_contents import READ_ONCE
 from oddsengine.runtime.settings.reload_table import LIVE, NEEDS_RESTART, changed_keys, config_keys, is_live
 
 CONFIGURATION = Path(__file__).parents[3] / "docs" / "configuration.md"
 ANYTHING = cast("Any", None)
+#: Files that are read again while a process runs.
+READ_AGAIN = {"gateway.tls_cert", "gateway.tls_key", "quotes.signing_key_file"}
 #: Part of what profiles are made of when the file is loaded.
 RESOLVED = {"ladders"}
 
@@ -55,6 +58,11 @@ def test_the_document_says_what_a_reload_does_with_each_key() -> None:
         assert (reload == "live") == (is_live(key) or key.startswith(".")), key
     tables = {key for key in config_keys() if "." in key}
     assert set() == {key for key in tables if not any(f"{each}.".startswith(f"{key}.") for each in documented)}
+
+
+def test_what_becomes_of_each_file_that_is_written_again_is_known() -> None:
+    files = {key for key in config_keys() if key.endswith(("_file", "_ca", "_cert", "_key"))}
+    assert {*READ_ONCE} | READ_AGAIN == files
 
 
 def test_the_order_of_profiles_is_a_change() -> None:
