@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import atexit
 import gc
+import signal
 import sys
 from io import TextIOWrapper
+from typing import Final
 
 from oddsengine.cli.ending import run
+
+#: The commands that a supervisor runs, and may ask to reload before their event loop does.
+_ROLES: Final = frozenset({"run", "engine", "feeder", "gateway", "archiver", "bridge"})
 
 
 def main() -> None:
@@ -19,6 +24,8 @@ def main() -> None:
 
 def _command() -> None:
     """Run the command. A health check is not kept waiting for what only the others need."""
+    if sys.argv[1:2] and sys.argv[1] in _ROLES:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that is not UTF-8 gets question marks, not an error.
         if isinstance(stream, TextIOWrapper):

@@ -18,7 +18,7 @@ from oddsengine.common.processes.signals import on_reload, on_stop
 from oddsengine.common.times.reading import parse_time
 from oddsengine.gateway.access.authentication import UnusableKey
 from oddsengine.history.errors import HistoryError
-from oddsengine.runtime.loop import new_runner
+from oddsengine.runtime.loop import new_runner, require_files
 from oddsengine.runtime.processes.startup import EXIT_FAILED, StartFailed, Startup, Step, Stopped
 from oddsengine.runtime.settings import demo_config, load_settings
 from oddsengine.streams.errors import StreamError, UnsuitableRedis
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _STOP_TIMEOUT_S: Final = 30.0
 #: Wider than any table; an expanded one would fill it.
 _WIDEST: Final = 10_000
+#: Why a role has nothing to reload.
+_NEVER: Final = "this process takes over no changes of its config: restart it"
+_NOT_YET: Final = "starting: a role that reloads compares its config when it has started"
 _log = structlog.get_logger(__name__)
 
 ConfigOption = Annotated[
@@ -91,6 +94,7 @@ def run_role(main: Callable[[Startup], Coroutine[Any, Any, None]], *, is_worker:
     """
     errors: list[BaseException] = []
     try:
+        require_files()
         with new_runner() as runner:
             runner.run(_until_stopped(main, is_worker=is_worker))
     except* Stopped as group:
@@ -112,8 +116,8 @@ async def _until_stopped(main: Callable[[Startup], Coroutine[Any, Any, None]], *
     # A stop that takes too long shows where it hangs, and ends even if the event loop does.
     startup = Startup(lambda pause_s: faulthandler.dump_traceback_later(pause_s + _STOP_TIMEOUT_S, exit=True))
     on_stop(startup.stop if is_worker else startup.stop_or_skip_pause)
-    # A reload that is requested too early is not lost: the file is read when the role starts.
-    on_reload(lambda: None)
+    # Replaced by those roles that reload. What is requested before is not lost: they compare the file when they begin.
+    on_reload(lambda: _log.info("nothing to reload", reason=_NEVER if startup.step is Step.READY else _NOT_YET))
     await main(startup)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import gc
 import platform
 import resource
@@ -28,6 +29,9 @@ LARGE_BYTES: Final = 256 * 1024
 _KEPT_BYTES: Final = 16 * 1024 * 1024
 #: Files that a process needs besides connections: Redis, requests of its own, config and keys.
 _RESERVED_FILES: Final = 16
+#: What a role has open while it serves nobody is some 35.
+_MIN_FILES: Final = 50
+_WHERE: Final = "`ulimit -n`, `LimitNOFILE=` of systemd, `--ulimit nofile=` of Docker"
 _OPEN_FILES: Final = Path("/proc/self/fd")
 #: Of a transport whose TLS handshake has failed: the code that connects or accepts handles that.
 _HANDSHAKE_FAILED: Final = "SSL handshake failed"
@@ -61,6 +65,18 @@ def raise_file_limit() -> int:
         except (ValueError, OSError):
             return soft  # a system that has no such high limit
     return hard
+
+
+def require_files() -> None:
+    """Check that the process may open what a role needs besides its clients, once the limit is raised.
+
+    Raises:
+        OSError: if not, with what to do.
+    """
+    limit = raise_file_limit()
+    if limit != resource.RLIM_INFINITY and limit < _MIN_FILES:
+        text = f"the limit of open files is {limit}, and a role needs {_MIN_FILES} besides its clients: raise it ({_WHERE})"
+        raise OSError(errno.EMFILE, text)
 
 
 def connection_limit() -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +26,7 @@ from oddsengine.streams.snapshots.stored import read_head, read_stored, read_top
 from tests.support.processes.command import command, get
 from tests.support.processes.ports import free_port
 from tests.support.processes.role import running
-from tests.support.service import wait_until
+from tests.support.service import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -265,6 +268,39 @@ async def test_a_reloaded_feeder_names_what_needs_a_restart(redis_server: Embedd
             await wait_until(lambda: any(line["event"] == "config reloaded" for line in logs), "the reload")
     (reload,) = [line for line in logs if line["event"] == "config reloaded"][:1]
     assert (["limits.requests_per_s"], ["feeder.host"]) == (reload["changed"], reload["needs_restart"])
+
+
+@pytest.mark.parametrize("role", ["gateway", "feeder"])
+def test_a_role_that_may_open_too_few_files_names_the_limit(role: str, tmp_path: Path) -> None:
+    config = write_config(tmp_path, "redis://127.0.0.1:9", 0)
+    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20)); sys.argv[0] = 'oddsengine'\n"
+    code += "from oddsengine.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, role, "-c", config], capture_output=True, text=True, check=False)
+    (line,) = done.stderr.splitlines()
+    assert (1, "") == (done.returncode, done.stdout)
+    assert line.startswith("error: the limit of open files is 20, and a role needs 50 besides its clients: raise it")
+
+
+async def ignores_hangups(pid: int) -> None:
+    """Wait until a process ignores SIGHUP."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not int(re.findall(r"SigIgn:\s+(\w+)", Path(f"/proc/{pid}/status").read_text())[0], 16) & 1:
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("role", [("bridge", "rabbitmq"), ("feeder",)])
+async def test_a_hangup_ends_no_role(role: tuple[str, ...], redis_server: EmbeddedRedis, tmp_path: Path) -> None:
+    """Before its event loop runs, and where it has nothing to reload."""
+    more = '[bridge.rabbitmq]\nurl = "amqp://127.0.0.1:9"\n'
+    config = write_config(tmp_path, redis_server.url, 0, more)
+    # A variable of the interpreter: the command gets a new one, which has not imported anything yet.
+    async with command(*role, "-c", config, cwd=tmp_path, environment={"PYTHONNODEBUGRANGES": "1"}) as process:
+        await ignores_hangups(process.pid)
+        process.process.send_signal(signal.SIGHUP)
+        await process.logged("bridge ready" if role[0] == "bridge" else "feeding")
+        process.process.send_signal(signal.SIGHUP)
+        await process.logged("nothing to reload" if role[0] == "bridge" else "config reloaded")
+        assert 0 == await process.stop()
 
 
 @pytest.mark.alone
