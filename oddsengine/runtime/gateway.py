@@ -220,7 +220,7 @@ async def run_gateway(  # noqa: PLR0913 - it is wired once
         results = Results(redis, settings.redis.namespace, settings.engine.shards)
         log = CommandLog(redis, settings.redis.namespace)
         registry = registry_of([*metrics, *sources])
-        apis = build_apis(settings, hub, admission, log)
+        apis = build_apis(settings, hub, admission, log, timing)
         stack.push_async_callback(apis.past.pool.close)
         board = FloorBoard(redis, settings.redis.namespace)
         asker = Asker(redis, settings.redis.namespace)

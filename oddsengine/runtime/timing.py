@@ -19,6 +19,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         last_write_s: how long an engine that stops tries to write that every market is suspended; its gateways suspend them
             by themselves soon after.
         certificate_check_s: how often the files of the certificate are checked for changes.
+        command_wait_s: how long the answer to a command waits for the owners of the shards that it concerns.
     """
 
     heartbeat_s: float = HEARTBEAT_S
@@ -26,6 +27,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     socket_timeout_s: float = SOCKET_TIMEOUT_S
     last_write_s: float = LAST_WRITE_S
     certificate_check_s: float = 5.0
+    command_wait_s: float = 1.0
 
 
 DEFAULT_TIMING = Timing()

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 #: How long a test waits for something that must happen.
 PATIENCE_S: Final = 60.0
-#: A service is ready once its engine has written twice, so tests shorten that interval.
-QUICK_TIMING: Final = Timing(heartbeat_s=0.05)
+#: A service is ready once its engine has written twice, so tests shorten that interval. A command is applied once it is answered.
+QUICK_TIMING: Final = Timing(heartbeat_s=0.05, command_wait_s=PATIENCE_S)
 decode_server_message = msgspec.json.Decoder(ServerMessage).decode
 
 

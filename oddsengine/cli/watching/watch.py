@@ -179,7 +179,7 @@ async def _show(client: OddsClient, table: _Table, console: Console, *, once: bo
         await _require_content(client, empty)
         return
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
-        refreshing = asyncio.create_task(_refresh(live, table, console))
+        refreshing = asyncio.create_task(_refresh(live, table, console, asyncio.current_task()))
         try:
             async with aclosing(client.messages()) as messages:
                 async for message in messages:
@@ -227,7 +227,8 @@ def _fail(problem: Problem) -> None:
     raise ValueError(with_advice(problem.text, problem.code))
 
 
-async def _refresh(live: Live, table: _Table, console: Console) -> None:
-    while True:
+async def _refresh(live: Live, table: _Table, console: Console, watching: asyncio.Task[Any] | None) -> None:
+    # Not while it closes its connection: what is left on the screen is what was last known, not that it is stale.
+    while watching is None or not watching.cancelling():
         live.update(table.render(max(1, (console.size.height - 6) // 2)), refresh=True)
         await asyncio.sleep(_REFRESH_S)

@@ -54,8 +54,6 @@ if TYPE_CHECKING:
     from oddsengine.gateway.state.replica import Replica
     from oddsengine.streams.commands.log import CommandLog
 
-#: How long an answer waits for the owners of the shards.
-WAIT_S: Final = 1.0
 _POLL_S: Final = 0.005
 _MAX_BODY_BYTES: Final = 65_536
 _MAX_KEY: Final = 200
@@ -72,13 +70,15 @@ class CommandsApi:
         replica: what is published: it shows how far the owners have obeyed.
         admission: authorises requests.
         settings: which need a second person, and how many one person may make.
+        wait_s: how long an answer waits for the owners of the shards.
     """
 
-    def __init__(self, log: CommandLog, replica: Replica, admission: Admission, settings: CommandSettings) -> None:
+    def __init__(self, log: CommandLog, replica: Replica, admission: Admission, settings: CommandSettings, wait_s: float) -> None:
         self._commands = log
         self._replica = replica
         self._admission = admission
         self._settings = settings
+        self._wait_s = wait_s
         self._rate = RateLimiter(settings.per_s, time.monotonic)
         self._unreachable_lines = LineLimit()
 
@@ -279,7 +279,7 @@ class CommandsApi:
         if command.is_proposal and command.confirmed_by is None and command.lifted_ms is None:
             return _answered(202, command_answer(command, "proposed", {}, covered()))
         offers = [(shard, self._replica.offers[shard]) for shard in self._shards(command)]
-        until_s = time.monotonic() + WAIT_S
+        until_s = time.monotonic() + self._wait_s
         while any(offer.commands < written.seq for _, offer in offers):
             if time.monotonic() > until_s:
                 break

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.runtime.reload import ReloadedPart
     from oddsengine.runtime.settings import Settings
+    from oddsengine.runtime.timing import Timing
     from oddsengine.streams.commands.log import CommandLog
 
 
@@ -35,7 +36,7 @@ class GatewayApis(NamedTuple):
         return [sign_in_part(self.sign_in), commands_part(self.commands), quotes_part(self.quotes)]
 
 
-def build_apis(settings: Settings, hub: Hub, admission: Admission, log: CommandLog) -> GatewayApis:
+def build_apis(settings: Settings, hub: Hub, admission: Admission, log: CommandLog, timing: Timing) -> GatewayApis:
     """Build the parts of a gateway's API.
 
     Args:
@@ -43,12 +44,13 @@ def build_apis(settings: Settings, hub: Hub, admission: Admission, log: CommandL
         hub: has what is on offer.
         admission: admits requests.
         log: the log of commands.
+        timing: how long an answer to a command waits.
 
     Raises:
         ValueError: if a key that signs quotes can't be used.
     """
     return GatewayApis(
-        CommandsApi(log, hub.replica, admission, settings.commands),
+        CommandsApi(log, hub.replica, admission, settings.commands, timing.command_wait_s),
         QuotesApi(hub, admission, QuoteKeys(settings.quotes), CLOCK.wall_ms),
         SignInApi(settings.auth.oidc, admission),
         HistoryApi(HistorySource(settings.history), hub, admission, settings),

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import signal
-import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
+from rich.live import Live
 
 from oddsengine.cli.watching.filters import Filter
 from oddsengine.cli.watching.lines import Lines
-from oddsengine.cli.watching.watch import _Table, watch
-from oddsengine.client import OddsClient
+from oddsengine.cli.watching.watch import _refresh, _Table, watch
+from oddsengine.client import OddsClient, OddsState
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.clients.front import Answer, Send, front_of
 from tests.support.credentials import SECRET, Certificates, write_key
 from tests.support.processes.forked import COMMAND, run
-from tests.support.service import PATIENCE_S, quick_settings, running_service, wait_until
+from tests.support.processes.ports import free_port
+from tests.support.service import PATIENCE_S, quick_settings, running_service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -47,13 +49,6 @@ async def with_a_market(service: RunningService) -> None:
     await service.wait_published()
 
 
-def closed_port() -> int:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        port: int = nobody.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
 async def a_banner() -> AsyncIterator[str]:
     """A server that is no gateway and does not even speak HTTP."""
@@ -68,7 +63,7 @@ async def a_banner() -> AsyncIterator[str]:
 
 
 async def test_once_ends_with_what_is_wrong() -> None:
-    port = closed_port()
+    port = free_port()
     async with (
         running_service() as service,
         front_of(service.base, Answer(404)) as page,
@@ -103,7 +98,7 @@ async def test_once_ends_with_what_is_wrong() -> None:
 async def test_a_proxy_is_named_without_its_password(
     monkeypatch: pytest.MonkeyPatch, variable: str, scheme: str, text: str
 ) -> None:
-    port = closed_port()
+    port = free_port()
     monkeypatch.setenv(variable, f"{scheme}://somebody:secret@127.0.0.1:{port}")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -146,6 +141,29 @@ def test_selections_are_in_order_and_a_closed_market_has_no_reason(capsys: pytes
     assert line.endswith("home 3  draw 3  away 3\n")
 
 
+async def test_the_table_is_drawn_no_more_once_it_is_to_end() -> None:
+    """While the connection is closed everything is stale, and what is drawn last stays on the screen."""
+    console = Console(file=io.StringIO(), width=200)
+    table = _Table(OddsClient("localhost", CHANNEL), Filter())
+    is_drawn = asyncio.Event()
+
+    async def show() -> None:
+        with Live(console=console, auto_refresh=False) as live:
+            refreshing = asyncio.create_task(_refresh(live, table, console, asyncio.current_task()))
+            is_drawn.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                async with asyncio.timeout(PATIENCE_S):
+                    await refreshing
+
+    showing = asyncio.create_task(show())
+    await is_drawn.wait()
+    showing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await showing
+
+
 async def test_a_refused_token_ends_it(tmp_path: Path) -> None:
     auth = AuthSettings(keys=(KeySettings(algorithm="HS256", file=write_key(tmp_path / "key", SECRET)),))
     async with running_service(quick_settings(auth=auth)) as service:
@@ -157,29 +175,25 @@ async def test_a_refused_token_ends_it(tmp_path: Path) -> None:
 async def test_it_says_what_is_wrong_at_once_and_goes_on_when_it_is_not_any_more() -> None:
     async with running_service() as service, front_of(service.base, Answer(503)) as front:
         process = await asyncio.create_subprocess_exec(
-            *COMMAND, "watch", front.url, CHANNEL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *COMMAND, "watch", front.url, CHANNEL, "--lines", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         assert process.stderr is not None
+        assert process.stdout is not None
         try:
             async with asyncio.timeout(PATIENCE_S):
                 assert b"answered 503" in await process.stderr.readline()
                 assert b"event 'e1' is not on offer" in await process.stderr.readline()
-            await with_a_market(service)
-            await wait_until(lambda: bool(service.hub.subscribed_channels), "the subscription")
+                await with_a_market(service)
+                assert b"e1/match_odds" in await process.stdout.readline()
             process.send_signal(signal.SIGINT)
         finally:
             if process.returncode is None:
                 async with asyncio.timeout(PATIENCE_S):
-                    out, err = await process.communicate()
+                    _, err = await process.communicate()
         assert (0, b"") == (process.returncode, err)
-        assert "reconnecting" not in out.decode()
 
 
 async def test_lines_and_json_show_what_changes_of_what_is_asked_for() -> None:
-    from oddsengine.cli.watching.filters import Filter
-    from oddsengine.cli.watching.lines import Lines
-    from oddsengine.client import OddsState
-
     def messages() -> list[dict[str, Any]]:
         market = {"id": "e1/x", "event": "e1", "type": "x", "status": "open", "reason": None, "v": 1}
         snapshot = {"op": "snapshot", "channel": "c", "at": "1", "part": 1, "last": True}
@@ -217,9 +231,6 @@ async def test_lines_and_json_show_what_changes_of_what_is_asked_for() -> None:
             state.apply(message)
             lines.write(message)
         return capsys_out().splitlines()
-
-    import io
-    from contextlib import redirect_stdout
 
     def shown(what: Filter, *, as_json: bool = False) -> list[str]:
         with redirect_stdout(io.StringIO()) as out:
