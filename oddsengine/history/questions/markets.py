@@ -19,7 +19,7 @@ from oddsengine.history.rows.shard_rows import DAY_MS
 from oddsengine.history.rows.tables import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
     from oddsengine.history.questions.pool import HistoryPool
 
@@ -200,27 +200,14 @@ class MarketQuestions:
             day_ms = 0 if last is None else last.at_ms // DAY_MS * DAY_MS
             profiles = await statements.load_profiles(connection, shard, day_ms, max(to_ms, day_ms))
             known: Sighting | None = None
-            if last is not None:
+            if last is not None and not any(gap.has(start.at_ms) for gap in gaps):
                 # The row at the place itself counts: it was the last one of the page before.
                 until = start._replace(number=start.number + 1)
                 back = statements.sightings(connection, market, key, until, (day_ms, start.at_ms), back=True)
                 async with aclosing(back):
                     known = await anext(back, None)
-                if known is not None and any(gap.has(start.at_ms) for gap in gaps):
-                    known = None
             page = Page(known, profiles, profile, gaps, with_fair=with_fair)
-            following: Place | None = None
-            rows = statements.sightings(connection, market, key, start, (start.at_ms, to_ms))
-            async with aclosing(rows):
-                scanned = 0
-                async for found in rows:
-                    page.add(found)
-                    scanned += 1
-                    if len(page.changes) >= limit or scanned >= _SCANNED:
-                        following = found.place
-                        break
-                    if scanned % _TURN == 0:
-                        await asyncio.sleep(0)
+            following = await _fill(page, statements.sightings(connection, market, key, start, (start.at_ms, to_ms)), limit)
             begin_ms = start.at_ms
             concerned = [gap for gap in gaps if gap.after_ms <= to_ms and (gap.known_ms is None or gap.known_ms > begin_ms)]
             if known is None and not page.changes and not concerned and following is None:
@@ -254,3 +241,17 @@ async def _go_back(since: Since, rows: AsyncIterable[Sighting]) -> None:
     async for earlier in rows:
         if since.ends_with(earlier):
             break
+
+
+async def _fill(page: Page, sightings: AsyncGenerator[Sighting, None], limit: int) -> Place | None:
+    """Add sightings to a page until it has enough changes. Return the place of the last one, None if there are no more."""
+    async with aclosing(sightings):
+        scanned = 0
+        async for found in sightings:
+            page.add(found)
+            scanned += 1
+            if len(page.changes) >= limit or scanned >= _SCANNED:
+                return found.place
+            if scanned % _TURN == 0:
+                await asyncio.sleep(0)
+    return None
