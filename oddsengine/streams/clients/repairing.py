@@ -1,7 +1,8 @@
-"""A client that deletes a key which something else has written under another type.
+"""A client that deletes a key which something else has made unusable.
 
-Such a key can be neither read nor written: whoever needs it would wait for ever. Once it is gone, it is as if Redis had lost it,
-which its users notice and make good.
+One that was written under another type can be neither read nor written, and a stream whose last entries were deleted takes no
+entry that is not above these: whoever needs it would wait for ever. Once it is gone, it is as if Redis had lost it, which its
+users notice and make good.
 """
 
 from __future__ import annotations
@@ -19,17 +20,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _WRONG_TYPE: Final = "WRONGTYPE"
+_CUT: Final = "equal or smaller than the target stream"
 #: The line of a script's head that names the types of its keys, in their order.
 _TYPES: Final = re.compile(r"^-- Types of the keys\n--   (.+)$", re.MULTILINE)
 #: The type of a command's first key, by the first letter of the command.
 _BY_LETTER: Final = {"H": "hash", "X": "stream", "Z": "zset", "S": "set", "B": "list", "R": "list"}
 _BY_COMMAND: Final = {"GET": "string", "SET": "string", "INCR": "string"}
 _DELETE_OTHERS: Final = load_script("delete_others")
+_DELETE_CUT: Final = load_script("delete_cut_streams")
 _log = structlog.get_logger(__name__)
 
 
 class RepairingClient(Redis):
-    """A client whose commands delete the keys that have a type with which they can't work, and are repeated then.
+    """A client whose commands delete the keys with which they can't work, and are repeated then.
 
     It does so for commands of its own, not for those of pipelines.
     """
@@ -50,7 +53,7 @@ class RepairingClient(Redis):
         try:
             return await self.execute_once(*args, **options)
         except ResponseError as error:
-            if _WRONG_TYPE not in str(error) or not await self._delete_others(self._typed_keys(args)):
+            if not await self._repair(str(error), self._typed_keys(args)):
                 raise
         return await self.execute_once(*args, **options)
 
@@ -70,18 +73,39 @@ class RepairingClient(Redis):
         kind = _BY_COMMAND.get(name) or _BY_LETTER.get(name[0])
         return [(command[1], kind)] if kind and len(command) > 1 else []
 
+    async def _repair(self, error: str, keys: Sequence[tuple[Any, str]]) -> bool:
+        """Delete those keys of a command that have caused its error. Return whether there were any."""
+        if _WRONG_TYPE in error:
+            return await self._delete_others(keys)
+        return _CUT in error and await self._delete_cut([key for key, kind in keys if kind == "stream"])
+
+    async def _delete_cut(self, streams: Sequence[Any]) -> bool:
+        """Delete those streams whose last entries were deleted. Return whether there were any."""
+        deleted = await self._delete(_DELETE_CUT, streams)
+        for stream, last in zip(streams, deleted, strict=True):
+            if last:
+                _log.error("redis stream without its last entries deleted", key=_text(stream), last=last.decode())
+        return any(deleted)
+
     async def _delete_others(self, keys: Sequence[tuple[Any, str]]) -> bool:
         """Delete those keys that have another type than they must have. Return whether there were any."""
         names, types = [key for key, _ in keys], [kind for _, kind in keys]
-        try:
-            deleted = await self.execute_once("EVAL", _DELETE_OTHERS, len(names), *names, *types)
-        except ResponseError:
-            return False  # its user may not, or it is a replica: what has failed says so
+        deleted = await self._delete(_DELETE_OTHERS, names, *types)
         for key, kind, found in zip(names, types, deleted, strict=True):
             if found:
-                name = key.decode(errors="replace") if isinstance(key, bytes) else key
-                _log.error("redis key of another type deleted", key=name, type=kind, found=found.decode())
+                _log.error("redis key of another type deleted", key=_text(key), type=kind, found=found.decode())
         return any(deleted)
+
+    async def _delete(self, script: str, keys: Sequence[Any], *args: str) -> Sequence[bytes]:
+        try:
+            deleted: Sequence[bytes] = await self.execute_once("EVAL", script, len(keys), *keys, *args)
+        except ResponseError:
+            return [b""] * len(keys)  # its user may not, or it is a replica: what has failed says so
+        return deleted
+
+
+def _text(key: Any) -> Any:
+    return key.decode(errors="replace") if isinstance(key, bytes) else key
 
 
 def types_of_keys(script: str) -> list[str]:

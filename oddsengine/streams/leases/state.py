@@ -173,7 +173,10 @@ class LeaseState:
             self._settled_s = now_s + self._lease_s
             self._doubted = {} if is_first else dict(table.entries)
         self._observed_s = sent_s
-        if sent != self._acknowledged:
+        if _beat_of(table.previous) > self._beat:
+            # Something else has written our value, so ours was refused: the next one is above it.
+            self._beat = _beat_of(table.previous)
+        elif sent != self._acknowledged:
             self._acknowledged = sent
             self.until_s = sent_s + self._lease_s
         self._table = table

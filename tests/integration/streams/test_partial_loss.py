@@ -9,7 +9,7 @@ import pytest
 
 from oddsengine.offer.offer import BEGINNING
 from oddsengine.streams.snapshots.stored import read_head, read_top
-from tests.support.builders import an_event
+from tests.support.builders import an_event, an_offer_of
 from tests.support.streams.ends import KEYS, Owner, following, kept, same, until
 
 if TYPE_CHECKING:
@@ -152,3 +152,37 @@ async def test_a_snapshot_stays_whole_whatever_is_published(redis: Redis) -> Non
         await owner.flush()
         assert (await read_head(redis, KEYS)).snapshot
     assert [] == owner.offer.changes_since(BEGINNING).markets
+
+
+async def test_a_snapshot_stays_whole_whatever_the_number_of_changes(redis_server: EmbeddedRedis, redis: Redis) -> None:
+    """More than a script may pass on at once, in a claim, a change and a removal."""
+    owner = Owner(redis)
+    markets = [f"e{number}/match_odds" for number in range(1100)]
+    for price in (2000, 2100):
+        for number, market in enumerate(markets):
+            owner.offer.stage_event(an_event(f"e{number}"))
+            owner.offer.stage_market(an_offer_of(market, {"home": price}))
+        if price == 2000:
+            owner.offer.commit(0)
+            await owner.publisher.claim(1_000_000)
+        await owner.flush()
+    async with following(redis_server) as reader:
+        await until(lambda: same(owner, reader))
+    for number in range(1, 1100):
+        owner.offer.remove_event(an_event(f"e{number}").id)
+    for _ in range(5):  # a refresh is written in pieces
+        await owner.flush(heartbeat=True)
+    head = await read_head(redis, KEYS)
+    assert head.snapshot == head.top
+    async with following(redis_server) as reader:
+        await until(lambda: same(owner, reader))
+    fields: Any = await redis.hkeys(KEYS.snapshot)
+    assert [b"m:e0/match_odds"] == [field for field in fields if field.startswith(b"m:")]
+
+
+async def test_what_an_earlier_attempt_has_left_of_a_draft_is_no_part_of_the_next(redis: Redis) -> None:
+    owner = Owner(redis)
+    await redis.hset(KEYS.draft(owner.publisher._owner), "m:left", "x")
+    async with asyncio.timeout(10):
+        await owner.claimed()
+    assert not await redis.hexists(KEYS.snapshot, "m:left")

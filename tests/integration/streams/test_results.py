@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -121,3 +122,17 @@ async def test_no_more_bytes_of_results_are_kept_than_configured(redis: Redis) -
     kept_bytes = await redis.zscore(KEYS.kept_results, "sum")
     assert kept_bytes is not None
     assert 99 * size < kept_bytes <= 100 * size + 50
+
+
+async def test_results_that_have_expired_are_listed_no_more(redis: Redis) -> None:
+    """Else the list would grow for as long as there is room for what it lists."""
+    publisher = Publisher(redis, 0, KEYS, staged(), results_ttl_s=0.2)
+    publication = await leaving(publisher)
+    await publisher.publish(Publication(publication.seq, publication.batch, {}, publication.settled[1:]))
+    # As others that are written meanwhile keep it.
+    await redis.persist(KEYS.kept_results)
+    while await redis.exists(KEYS.result(MARKETS[1])):
+        await asyncio.sleep(0.01)
+    await publisher.publish(Publication(publication.seq + 1, publication.batch, {}, publication.settled[:1]))
+    listed: Any = await redis.zrange(KEYS.kept_results, 0, -1)
+    assert 2 == len(listed), "their sum, and the newest"

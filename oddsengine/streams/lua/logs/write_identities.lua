@@ -23,8 +23,13 @@ if (redis.call('HGET', KEYS[2], 'at') or '') ~= ARGV[1] then
 end
 local added = redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], ARGV[2], 'd', ARGV[4], 'b', ARGV[5])
 if type(added) == 'table' and added.err then
-  if string.find(added.err, 'equal or smaller', 1, true) then
-    return 0
+  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+  local info = string.find(added.err, 'equal or smaller', 1, true) and redis.call('XINFO', 'STREAM', KEYS[1]) or {}
+  for field = 1, #info, 2 do
+    -- Where its last entries were deleted, to read it again would be of no use.
+    if info[field] == 'last-generated-id' and last and info[field + 1] == last[1] then
+      return 0
+    end
   end
   return added
 end

@@ -9,7 +9,7 @@ import pytest
 
 from oddsengine.domain.ids import MarketId
 from oddsengine.domain.results import WON
-from oddsengine.streams.errors import Fenced
+from oddsengine.streams.errors import Fenced, PositionLost
 from oddsengine.webhooks.shard_watch import ShardWatch
 from tests.support.builders import an_event, an_offer_of
 from tests.support.streams.ends import KEYS, Owner, following, kept, same, until
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from oddsengine.streams.embedded import EmbeddedRedis
 
 NEVER_S: Final = 1000.0
-#: ids of foreign entries: the one that Redis gives them, one of an epoch far away, and one before the beginning of an epoch
+#: ids of foreign entries: the one that Redis gives them, one in an epoch far away, and one that could begin it
 IDS: Final = ("*", "4000000000000000-7", "4000000000000000-0")
 
 
@@ -50,6 +50,13 @@ async def test_a_foreign_entry_costs_a_new_epoch_of_the_same_owner(
         await until(lambda: owner.offer.epoch > epoch)
         await until(lambda: reader.offer.epoch == owner.offer.epoch and same(owner, reader))
     assert 3 == version(owner)
+
+
+async def test_a_foreign_entry_at_our_next_position_is_not_ours(redis: Redis) -> None:
+    owner = await published(redis)
+    await redis.xadd(KEYS.changes, {"foreign": "1"}, id=f"{owner.offer.epoch}-{owner.offer.seq + 1}")
+    with pytest.raises(PositionLost):
+        await owner.offers(2300)
 
 
 async def test_another_owner_below_foreign_entries_is_one_all_the_same(redis: Redis) -> None:

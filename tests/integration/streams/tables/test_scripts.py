@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from hypothesis import HealthCheck, Phase, given
+from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import strategies as st
 
 from oddsengine.domain.ids import EventId
@@ -214,6 +214,7 @@ _OPERATIONS: Final = st.lists(
 
 @_LAW
 @given(steps=st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(_MEMBER_VALUES), _OPERATIONS), max_size=15))
+@example(steps=[("a", _MEMBER_VALUES[2], []), ("a", _MEMBER_VALUES[1], [Operation("0", b"", _ENTRY_VALUES[1])])])
 async def test_the_table_of_leases_agrees_with_its_model(redis: Redis, steps: list[tuple[str, bytes, list[Operation]]]) -> None:
     """A renewal that comes late, operations that do not fit, one that leaves, a member that others remove."""
     await redis.delete(*lease_keys("law", "shards"))

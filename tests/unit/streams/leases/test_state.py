@@ -233,6 +233,20 @@ def test_a_renewal_that_arrives_after_a_later_one_changes_nothing(table: MemoryT
     assert ({"a": second}, {}) == (table.members, table.entries)
 
 
+def test_a_value_that_something_else_has_written_does_not_keep_a_member_from_its_lease(table: MemoryTable) -> None:
+    """Nor the others from seeing that it is alive."""
+    one, two = Process(table, "a"), Process(table, "b")
+    one.beat(0.0)
+    run(2.0, one, two)
+    held = set(one.held)
+    table.members["a"] = b'{"beat":900000000000}'
+    two.beat(2.1)
+    run(12.0, one, two, start_s=2.2)
+    assert (held, set("0123") - held) == (one.held, two.held)
+    assert one.state.is_held(12.0)
+    assert two.state.is_alive("a", 12.0)
+
+
 def test_a_patient_one_that_starts_waits_for_owners_that_a_table_has_lost(table: MemoryTable) -> None:
     """They write themselves into it again. What was given up needs no wait."""
     one, two = Process(table, "a", is_patient=True), Process(table, "b", is_patient=True)
