@@ -57,6 +57,8 @@ def run(command: Callable[[], object]) -> NoReturn:
         code, lines = found
         for line in dict.fromkeys(lines):
             sys.stderr.write(f"error: {line}\n")
+    if code == EXIT_INTERRUPTED:
+        sys.stderr.write("interrupted before it was done\n")
     sys.exit(_flushed(code))
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 _T = TypeVar("_T")
+_NOT_FOUND: Final = 404
 #: What to do about a refusal, by the status of the answer or the row of the table in docs/protocol.md.
 _ADVICE: Final = {
     "401": "give a valid token, by --token or ODDSENGINE_TOKEN",
@@ -78,7 +79,9 @@ def _answered(url: str, asking: Coroutine[object, object, _T]) -> _T:
     try:
         return asyncio.run(asking)
     except RequestRefused as error:
-        raise ValueError(with_advice(str(error), str(error.status))) from error
+        # What a gateway does not find, it names itself.
+        is_named = error.status == _NOT_FOUND and bool(error.code)
+        raise ValueError(str(error) if is_named else with_advice(str(error), str(error.status))) from error
     except aiohttp.ClientConnectorCertificateError as error:
         reason = getattr(error.certificate_error, "verify_message", "") or "not valid"
         raise ValueError(with_advice(f"the certificate of {url} is not trusted: {reason}", "tls")) from error

@@ -55,6 +55,8 @@ async def verify_history(database: Database, key_files: Sequence[Path], since_ms
         typer.echo(f"gap of {_stream_of(gap)}, from {_time(gap.after_ms)} to {_time(gap.until_ms)}: {gap.reason}")
     for first, last in _ranges(found.dropped):
         typer.echo(f"not kept: {first} to {last}" if first != last else f"not kept: {first}")
+    for row in await database.fetch("SELECT event, reason FROM holds ORDER BY event"):
+        typer.echo(f"held: {row['event']}" + (f": {row['reason']}" if row["reason"] else ""))
     checked = (
         f"{found.entries:,} entries with {found.changes:,} changes, {found.records:,} records, {found.commands:,} commands and "
         f"{found.checkpoints:,} checkpoints in {seconds:.1f} s"
@@ -63,7 +65,7 @@ async def verify_history(database: Database, key_files: Sequence[Path], since_ms
     if not keys:
         typer.echo("no key was given: a chain that was computed anew is not found without checkpoints", err=True)
     elif found.newest is None:
-        typer.echo("there is no checkpoint: a chain that was computed anew, or cut off, is not found without", err=True)
+        typer.echo("there is no checkpoint: a chain that was computed anew, or cut off, is not found without")
     else:
         # Those after it can have been deleted: whoever keeps the log elsewhere can tell.
         digest, at = digest_of_row(found.newest), _time(found.newest.at_ms)

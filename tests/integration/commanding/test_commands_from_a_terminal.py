@@ -96,6 +96,7 @@ async def test_what_is_wrong_is_one_line(refusing: RunningService, arguments: tu
     assert code != 0
     assert [] == printed
     assert words in problem
+    assert "check the name" not in problem, "the gateway has answered"
 
 
 async def test_the_client_raises_what_the_gateway_refuses(service: RunningService) -> None:

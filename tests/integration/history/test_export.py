@@ -158,3 +158,5 @@ async def test_a_part_of_a_day_of_one_sport_by_the_command(database: Database, t
     for event, is_warned in (("e1", False), ("e7", True)):
         held = await asyncio.to_thread(CliRunner().invoke, app, ["history", "hold", event, "-c", str(config)])
         assert (0, is_warned) == (held.exit_code, "is its id right" in held.output), held.output
+    verified = await asyncio.to_thread(CliRunner().invoke, app, ["history", "verify", "-c", str(config)])
+    assert ["held: e1", "held: e7"] == [line for line in verified.output.splitlines() if line.startswith("held")]
