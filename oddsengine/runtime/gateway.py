@@ -226,7 +226,7 @@ async def run_gateway(  # noqa: PLR0913 - it is wired once
         asker = Asker(redis, settings.redis.namespace)
         stack.push_async_callback(asker.close)
         engines = EngineAnswers(engine, board, asker)
-        gateway = Gateway(hub, admission, registry, engines, handshakes, results, errors, apis, scrapes.guard)
+        gateway = Gateway(hub, admission, registry, engines, handshakes, results, errors, apis, scrapes.guard, apis.offered)
         gateway.connections.observer = observer
         use_drain(gateway.connections, settings)
         console = ConsoleFollower(hub.console, log, board, clock=time.monotonic, now_ms=wall_clock_ms, world_ms=CLOCK.wall_ms)

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import pytest
 
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
+from oddsengine.history.settings import HistorySettings
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.credentials import SECRET, a_token, write_key
 from tests.support.service import PATIENCE_S, RunningService, quick_settings, running_service
@@ -102,7 +104,9 @@ async def test_a_time_of_hours_ago_is_chosen_by_keyboard(page: Any) -> None:
         await route.fulfill(json=the_past(dict(parse_qsl(urlsplit(route.request.url).query))))
 
     await page.route("**/v1/history/**", answer)
-    async with a_floor() as service:
+    # The console asks only where there is a history; what this one has is answered above.
+    settings = msgspec.structs.replace(quick_settings(), history=HistorySettings(url="postgresql://127.0.0.1:1/none"))
+    async with a_floor(settings) as service:
         await page.goto(f"{service.base}/console")
         await page.locator(f'{ROW}[aria-selected="true"]').wait_for()
         await page.keyboard.press("Enter")

@@ -91,6 +91,30 @@ async def fill(service: RunningService) -> None:
         await service.post("/v1/commands", body, 201)
 
 
+async def test_no_page_asks_for_what_is_not_there(page: Any) -> None:
+    """A browser logs each answer that is an error, which looks like a fault to whoever opens its console."""
+    refused: list[str] = []
+    logged: list[str] = []
+    page.on("response", lambda answer: answer.status >= 400 and refused.append(f"{answer.status} {answer.url}"))
+    page.on("console", lambda message: message.type in {"error", "warning"} and logged.append(message.text))
+    async with running_service() as service:
+        await fill(service)
+        for path, shown in (
+            ("", '[data-event="e1"]'),
+            ("/console", '.board [data-event="e1"]'),
+            ("/docs", "body"),
+            ("/docs/streams", "body"),
+        ):
+            await page.goto(service.base + path, wait_until="networkidle" if path.startswith("/docs") else "load")
+            await page.locator(shown).first.wait_for()
+        await page.goto(f"{service.base}/console")
+        await page.locator('.board [data-event="e1"][aria-selected="true"]').wait_for()
+        for key in ("Enter", "Escape", "2", "3", "4"):
+            await page.keyboard.press(key)
+        await page.locator(".feeds [data-feed]").wait_for()
+    assert ([], []) == (refused, logged)
+
+
 async def test_axe_finds_no_violation_in_any_view(page: Any) -> None:
     async with running_service() as service:
         await fill(service)

@@ -110,6 +110,11 @@ class SignInApi:
         """Use another provider for sign-ins from now on."""
         self._settings, self._provider = settings, None
 
+    @property
+    def has_provider(self) -> bool:
+        """Whether people sign in at a provider."""
+        return self._settings is not None
+
     def routes(self) -> list[web.RouteDef]:
         """Return the routes, which need no token."""
         return [web.get("/console/sign-in", self.describe), web.post("/console/token", self.exchange)]

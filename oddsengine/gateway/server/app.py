@@ -28,7 +28,7 @@ from oddsengine.gateway.server.event_stream_endpoint import EventStreamEndpoint
 from oddsengine.gateway.server.rest import RestApi
 from oddsengine.gateway.server.sockets.endpoint import WebSocketEndpoint
 from oddsengine.gateway.server.timeouts import HandshakeTimeouts
-from oddsengine.gateway.web import CONTENT_TYPES, PAGE_FILES, PAGES, page_file
+from oddsengine.gateway.web import CONTENT_TYPES, PAGE_FILES, PAGES, console_page, page_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,6 +74,7 @@ class Gateway:
         errors: counts unexpected errors.
         apis: what else is served: commands, the sign-in to the console.
         scrapes: admits requests for the metrics, given what admits traders; None: traders are admitted.
+        offered: names what the console may ask this gateway for now; see `console_page`.
     """
 
     def __init__(  # noqa: PLR0913 - it is wired once
@@ -87,6 +88,7 @@ class Gateway:
         errors: InternalErrors | None = None,
         apis: Sequence[Api] = (),
         scrapes: Callable[[Authorise], Authorise] | None = None,
+        offered: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self.hub = hub
         handshakes = handshakes or HandshakeTimeouts(0.0, time.monotonic)
@@ -109,7 +111,10 @@ class Gateway:
             *RestApi(hub, engines, admission, results).routes(),
             *AccountApi(hub, admission).routes(),
             *(route for api in apis for route in api.routes()),
-            *(web.get(path, conditional(_limited(admission, handler), is_fixed=True)) for path, handler in _public().items()),
+            *(
+                web.get(path, conditional(_limited(admission, handler), is_fixed=True))
+                for path, handler in _public(offered).items()
+            ),
             cors.preflights(_limited(admission, UNKNOWN_ROUTE.handler)),
             web.route(UNKNOWN_ROUTE.method, UNKNOWN_ROUTE.path, _limited(admission, UNKNOWN_ROUTE.handler)),
         ]
@@ -141,10 +146,10 @@ class Gateway:
         return web.json_response({"status": "ready"})
 
 
-def _public() -> dict[str, Handler]:
+def _public(offered: Callable[[], Sequence[str]] = tuple) -> dict[str, Handler]:
     """Return what is served without a token, by path: the pages, which are empty without one, and the API's documents."""
     return {
-        **{PAGES.get(name, f"/{name}"): _page(name) for name in PAGE_FILES},
+        **{PAGES.get(name, f"/{name}"): _page(name, offered) for name in PAGE_FILES},
         "/console/": _moved("../console"),
         "/docs/": _moved("../docs"),
         "/docs": _document("text/html", http_page()),
@@ -190,11 +195,13 @@ def _admitted(authorise: Authorise, handler: Handler) -> Handler:
     return authorised
 
 
-def _page(name: str) -> Handler:
-    body = page_file(name)
+def _page(name: str, offered: Callable[[], Sequence[str]]) -> Handler:
+    plain = page_file(name)
+    is_console = PAGES.get(name) == "/console"
     content_type = CONTENT_TYPES[name.rpartition(".")[2]]
 
     async def handler(_request: web.Request) -> web.Response:
+        body = console_page(plain, offered()) if is_console else plain
         return web.Response(body=body, content_type=content_type, charset="utf-8", headers=_PAGE_HEADERS)
 
     return handler

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _IMPORT: Final = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
 _EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
@@ -39,6 +42,16 @@ CONTENT_TYPES: Final = {"html": "text/html", "js": "text/javascript", "css": "te
 def page_file(name: str) -> bytes:
     """Return a file of the page."""
     return _standalone(name).encode() if name in _STANDALONE else _read(name).encode()
+
+
+def console_page(page: bytes, offered: Sequence[str]) -> bytes:
+    """Return the console's page with the names of what this gateway offers: it asks for nothing else.
+
+    Args:
+        page: the page.
+        offered: `provider`, where people sign in; `history`.
+    """
+    return page.replace(b"<body>", f'<body data-offered="{" ".join(offered)}">'.encode(), 1)
 
 
 def _read(name: str) -> str:

@@ -14,3 +14,6 @@ export const element = (tag, attributes = {}, ...children) => {
 
 /** Set a node's text. Writes nothing if it has not changed. */
 export const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+
+/** Check whether the gateway offers something that not every one does; a page of an earlier release does not say. */
+export const isOffered = (name) => document.body.dataset.offered?.split(" ").includes(name) ?? true;

@@ -35,6 +35,11 @@ class GatewayApis(NamedTuple):
         """Return what a reload does with them; of `past` it changes how subscribers are served."""
         return [sign_in_part(self.sign_in), commands_part(self.commands), quotes_part(self.quotes)]
 
+    def offered(self) -> list[str]:
+        """Return what the console may ask for, by name."""
+        offered = {"provider": self.sign_in.has_provider, "history": self.past.source.is_possible}
+        return [name for name, is_offered in offered.items() if is_offered]
+
 
 def build_apis(settings: Settings, hub: Hub, admission: Admission, log: CommandLog, timing: Timing) -> GatewayApis:
     """Build the parts of a gateway's API.

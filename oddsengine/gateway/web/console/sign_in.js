@@ -4,6 +4,8 @@
 // night does not sign a trader out. localStorage would outlive all that. They are never part of a URL: the provider's redirect brings
 // a code, which is worth nothing without the verifier of this tab.
 
+import { isOffered } from "../dom.js";
+
 const TOKEN_KEY = "oddsengine.token";
 const RENEWAL_KEY = "oddsengine.console.renewal";
 const FLOW_KEY = "oddsengine.console.sign-in";
@@ -77,8 +79,9 @@ export class SignIn {
     this.#schedule();
   }
 
-  /** Ask the gateway for its provider. */
+  /** Ask the gateway for its provider, if there is one. */
   async describe() {
+    if (!isOffered("provider")) return;
     try {
       const answer = await fetch("console/sign-in");
       if (answer.ok) this.provider = await answer.json();

@@ -1,6 +1,6 @@
 // The past of a market, where the gateway has a history: what was before for its chart, and what a profile saw at a time, by a slider.
 
-import { element } from "../../dom.js";
+import { element, isOffered } from "../../dom.js";
 import { selectionKeys, selectionName, title } from "../../names.js";
 import { PriceHistory } from "../history.js";
 import { reasonText } from "../reasons.js";
@@ -25,7 +25,7 @@ export class Past {
   #timer;
   #loading;
   #loaded = new Set();
-  #missingUntilMs = 0;
+  #missingUntilMs = isOffered("history") ? 0 : Infinity;
   #before;
 
   /**
