@@ -30,7 +30,7 @@ PAGE_FILES: Final = (
     "console/index.html",
     "console/style.css",
     *(f"console/{name}.js" for name in ("api", "app", "commanding", "floor", "history", "live", "reasons", "sign_in")),
-    *(f"console/parts/{name}.js" for name in ("ages", "chart", "command_dialog", "dialog", "list", "past")),
+    *(f"console/parts/{name}.js" for name in ("ages", "chart", "command_dialog", "dialog", "list", "past", "rows")),
     *(f"console/views/{name}.js" for name in ("board", "commands", "event", "feeds", "market", "trouble")),
     *(f"docs/{name}" for name in ("docs.css", "live_examples.js", "streams.js", "swagger.js")),
 )

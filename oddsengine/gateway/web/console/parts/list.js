@@ -1,6 +1,7 @@
 // A list of any length as an ARIA grid, of which only the visible rows exist. Selected with the arrow keys, opened with Enter.
 
 import { element, setText } from "../../dom.js";
+import { Rows } from "./rows.js";
 
 // Rows above and below the visible ones, so that scrolling does not show gaps.
 const MARGIN_ROWS = 4;
@@ -25,7 +26,7 @@ export class List {
    */
   constructor(options) {
     this.options = options;
-    this.rowHeight = options.rowHeight ?? 36;
+    this.places = new Rows(options.rowHeight ?? 36);
     this.items = [];
     this.selectedKey = undefined;
     this.body = element("div", { class: "list-body", role: "rowgroup" });
@@ -36,7 +37,7 @@ export class List {
     this.root.addEventListener("keydown", (event) => { if (this.key(event)) event.preventDefault(); });
     this.root.addEventListener("click", (event) => this.#click(event));
     this.root.addEventListener("dblclick", (event) => { if (event.target.closest("[data-key]")) this.#open(); });
-    new ResizeObserver(() => this.#schedule()).observe(this.root);
+    new ResizeObserver(() => this.#resize()).observe(this.root);
   }
 
   get selected() {
@@ -48,7 +49,8 @@ export class List {
     const before = this.#index(this.selectedKey);
     this.items = items;
     this.positions = new Map(items.map((item, index) => [item.key, index]));
-    this.body.style.height = `${items.length * this.rowHeight}px`;
+    this.places.setKeys(items.map((item) => item.key));
+    this.body.style.height = `${this.places.totalHeight}px`;
     this.root.setAttribute("aria-rowcount", String(items.length + 1));
     if (this.#index(this.selectedKey) < 0) {
       const next = this.#nextItem(Math.min(Math.max(before, 0), items.length - 1), 1) ?? this.#nextItem(items.length - 1, -1);
@@ -60,8 +62,8 @@ export class List {
   /** Draw the visible rows: those of some keys again, or all. */
   draw(keys) {
     const top = Math.max(0, this.root.scrollTop);
-    const first = Math.max(0, Math.floor(top / this.rowHeight) - MARGIN_ROWS);
-    const last = Math.min(this.items.length, Math.ceil((top + this.root.clientHeight) / this.rowHeight) + MARGIN_ROWS);
+    const first = Math.max(0, this.places.at(top) - MARGIN_ROWS);
+    const last = Math.min(this.items.length, this.places.at(top + this.root.clientHeight) + 1 + MARGIN_ROWS);
     const wanted = new Set();
     for (let index = first; index < last; index++) wanted.add(this.items[index].key);
     for (const [key, row] of this.#rows) {
@@ -70,6 +72,7 @@ export class List {
       this.#rows.delete(key);
     }
     for (let index = first; index < last; index++) this.#drawRow(index, keys);
+    if (this.places.wraps && this.root.clientWidth) this.#measure(this.places.at(top));
     const active = this.#rows.get(this.selectedKey)?.node.id;
     if (active) this.root.setAttribute("aria-activedescendant", active);
     else this.root.removeAttribute("aria-activedescendant");
@@ -79,11 +82,14 @@ export class List {
     this.#choose(key);
     this.#reveal();
     this.draw(new Set());
+    // How high the rows around it are is known now.
+    if (this.places.wraps) this.#reveal();
   }
 
   /** Handle a key. Return whether it was one of the list's. */
   key(event) {
-    const page = Math.max(1, Math.floor(this.root.clientHeight / this.rowHeight) - 2);
+    const { scrollTop, clientHeight } = this.root;
+    const page = Math.max(1, this.places.at(scrollTop + clientHeight) - this.places.at(scrollTop) - 2);
     const at = this.#index(this.selectedKey);
     switch (event.key) {
       case "ArrowDown": return this.#move(at + 1, 1);
@@ -137,10 +143,47 @@ export class List {
     const at = this.#index(this.selectedKey);
     if (at < 0) return;
     const headHeight = this.head.offsetHeight;
-    const top = at * this.rowHeight;
+    const top = this.places.topOf(at);
+    const bottom = top + this.places.heightOf(at);
     const visible = this.root.clientHeight - headHeight;
     if (top < this.root.scrollTop) this.root.scrollTop = at <= 1 ? 0 : top;
-    else if (top + this.rowHeight > this.root.scrollTop + visible) this.root.scrollTop = top + this.rowHeight - visible;
+    else if (bottom > this.root.scrollTop + visible) this.root.scrollTop = bottom - visible;
+  }
+
+  /** Draw in another size, in which text may wrap otherwise: the style sheet says whether it may at all. */
+  #resize() {
+    if (!this.root.clientWidth) return; // it is hidden
+    const wraps = getComputedStyle(this.root).getPropertyValue("--wraps").trim() === "1";
+    const { clientWidth } = this.root;
+    if (wraps !== this.places.wraps || (wraps && clientWidth !== this.width)) {
+      this.width = clientWidth;
+      this.places.setWraps(wraps);
+      for (const { node } of this.#rows.values()) node.style.height = this.#heightStyle;
+      this.body.style.height = `${this.places.totalHeight}px`;
+    }
+    this.#schedule();
+  }
+
+  get #heightStyle() {
+    return this.places.wraps ? "" : `${this.places.rowHeight}px`;
+  }
+
+  /** Move rows to where they are by how high those above turned out to be. The first visible one stays where it is seen. */
+  #measure(first) {
+    const before = this.places.topOf(first);
+    if (!this.places.note([...this.#rows].map(([key, { node }]) => [key, node.offsetHeight]))) return;
+    for (const [key, row] of this.#rows) this.#moveTo(row, this.#index(key));
+    this.body.style.height = `${this.places.totalHeight}px`;
+    const moved = this.places.topOf(first) - before;
+    if (moved && this.root.scrollTop > 0) this.root.scrollTop += moved;
+    this.#schedule();
+  }
+
+  #moveTo(row, index) {
+    const top = this.places.topOf(index);
+    if (row.top === top) return;
+    row.top = top;
+    row.node.style.transform = `translateY(${top}px)`;
   }
 
   #schedule() {
@@ -159,9 +202,9 @@ export class List {
       this.#rows.set(item.key, row);
       this.body.append(row.node);
     }
+    this.#moveTo(row, index);
     if (row.index !== index) {
       row.index = index;
-      row.node.style.transform = `translateY(${index * this.rowHeight}px)`;
       row.node.setAttribute("aria-rowindex", String(index + 2));
     }
     if (!item.heading) {
@@ -178,7 +221,7 @@ export class List {
     const cells = Object.fromEntries(columns.map(({ key }) => [key, element("span", { class: `cell ${key}`, role: "gridcell" })]));
     if (item.heading) cells.heading.setAttribute("aria-colspan", String(this.options.columns.length));
     const node = element("div", { class: item.heading ? "row heading" : "row", role: "row", id: `${this.#prefix}-${this.#idOf(item.key)}` }, ...Object.values(cells));
-    node.style.height = `${this.rowHeight}px`;
+    node.style.height = this.#heightStyle;
     if (!item.heading) node.dataset.key = item.key;
     return { node, cells };
   }
