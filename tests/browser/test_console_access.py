@@ -112,8 +112,8 @@ async def test_no_page_asks_for_what_is_not_there(page: Any) -> None:
     """A browser logs each answer that is an error, which looks like a fault to whoever opens its console."""
     refused: list[str] = []
     logged: list[str] = []
-    page.on("response", lambda answer: answer.status >= 400 and refused.append(f"{answer.status} {answer.url}"))
-    page.on("console", lambda message: message.type in {"error", "warning"} and logged.append(message.text))
+    page.on("response", lambda answer: refused.extend([f"{answer.status} {answer.url}"] if answer.status >= 400 else []))
+    page.on("console", lambda message: logged.extend([message.text] if message.type in {"error", "warning"} else []))
     async with running_service() as service:
         await fill(service)
         for path, shown in (

@@ -211,6 +211,6 @@ async def test_commands_share_frames_and_what_is_none_is_closed_with_a_code(serv
     assert 3501 == await closed_with(service, hello, hello)
     assert 3506 == await closed_with(service, hello, b"\x00")
     assert 3500 == await closed_with(service, '{"id":1,"connect":{}}')
-    assert 3502 == await closed_with(service)
+    assert 3008 == await closed_with(service), "it tries again"
     async with service.http.get(service.base + "/connection/websocket") as response:
         assert 426 == response.status

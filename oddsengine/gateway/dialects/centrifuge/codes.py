@@ -24,7 +24,6 @@ class Disconnect(IntEnum):
     TOO_MANY_REQUESTS = 3013
     INVALID_TOKEN = 3500
     BAD_REQUEST = 3501
-    STALE = 3502
     INAPPROPRIATE_PROTOCOL = 3506
 
 
@@ -50,7 +49,8 @@ _DISCONNECTS: Final = {
     # Tokens that are not valid are refused with codes of their own: this is one that has expired.
     Close.UNAUTHORISED: Disconnect.EXPIRED,
     Close.FORBIDDEN: Disconnect.FORCE_RECONNECT,
-    Close.AUTH_TIMEOUT: Disconnect.STALE,
+    # Not 3502, as Centrifugo: an SDK would not try again, though the network or this gateway may have been slow.
+    Close.AUTH_TIMEOUT: Disconnect.SLOW,
     Close.OVER_LIMIT: Disconnect.TOO_MANY_REQUESTS,
     Close.INTERNAL: Disconnect.SERVER_ERROR,
     Close.DRAINING: Disconnect.SHUTDOWN,
