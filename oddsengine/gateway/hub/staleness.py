@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 #: A stale-suspended shard opens once what is read of it is no older than this share of the limit, or it would close at once.
 _LIFTED_BELOW: Final = 0.5
+#: For how long nothing may have been checked, though that is done every few ms, before what has arrived meanwhile is read first.
+#: What is known of an idle shard is up to so old as well.
+_STOOD_STILL_S: Final = 1.0
+#: An entry that is younger than this when it is read has no others behind it.
+_READ_ON_S: Final = 0.5
 
 
 class StalenessMonitor:
@@ -24,6 +29,8 @@ class StalenessMonitor:
     of the age of its sources, how long its entry was on its way, and the silence since. That of an owner that has never written
     counts from the start of this process, because an unknown age is too old. An entry that is young enough makes the shard live
     again; the audiences of one that was stale-suspended are sent a snapshot.
+
+    After this process has stood still, what was published meanwhile waits to be read: until then no bet may rest on what it has.
 
     Args:
         dispatcher: sends to all audiences.
@@ -45,6 +52,9 @@ class StalenessMonitor:
         self._epochs = [0] * len(self._ages)
         #: shards found stale here, of which the follower knows nothing: it will not call `went_live`
         self._hung: set[int] = set()
+        self._watched_s = clock()
+        #: shards of which nothing new was read since this process stood still
+        self._behind: set[int] = set()
         for shard in self._replica.stale_since:
             self._replica.stale_since[shard] = now_ms()
 
@@ -81,12 +91,19 @@ class StalenessMonitor:
         self._hung.add(shard)
         self._confirm(shard)
 
+    def is_current(self, shard: int) -> bool:
+        """Check whether a bet may rest on what is known of a shard: not while it is stale, nor behind."""
+        return shard not in self._replica.stale_since and shard not in self._behind
+
     def watch(self) -> None:
         """Stale-suspend every shard of which what is known is too old; call every few ms.
 
         Measures the silence itself: a follower whose Redis hangs cannot report that it is stale.
         """
         now_s = self._clock()
+        if now_s - self._watched_s > _STOOD_STILL_S:
+            self._behind.update(range(len(self._ages)))
+        self._watched_s = now_s
         for shard in range(len(self._ages)):
             self._check(shard, now_s)
 
@@ -103,10 +120,15 @@ class StalenessMonitor:
     def _note_age(self, shard: int, entry: Entry) -> None:
         """Note how old the state is that an entry has completed. An earlier release does not say it: it counts from now on."""
         age, now_s, epoch = self._ages[shard], self._clock(), self._replica.offers[shard].epoch
-        if self._epochs[shard] != epoch:
+        # The first entry by another clock says nothing of how long it took.
+        is_comparable = self._epochs[shard] == epoch
+        if not is_comparable:
             self._epochs[shard] = epoch
             age.forget_clock()
-        age.note(age.measure(entry.sent_ms, now_s) - entry.age_ms / 1000 if entry.sent_ms else now_s)
+        written_s = age.measure(entry.sent_ms, now_s) if entry.sent_ms else now_s
+        age.note(written_s - entry.age_ms / 1000 if entry.sent_ms else now_s)
+        if is_comparable and now_s - written_s < _READ_ON_S:
+            self._behind.discard(shard)
 
     def _confirm(self, shard: int) -> None:
         """Send clients `live` and the real state of a shard again, if what is known of it is young enough."""

@@ -53,7 +53,7 @@ class QuotesApi:
         self._admission = admission
         self._keys = keys
         self._wall_ms = wall_ms
-        self._checker = QuoteChecker(hub.replica, hub.history)
+        self._checker = QuoteChecker(hub.replica, hub.history, hub.staleness.is_current)
 
     def use(self, keys: QuoteKeys) -> None:
         """Take over other keys."""

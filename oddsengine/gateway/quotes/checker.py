@@ -144,11 +144,13 @@ class QuoteChecker:
     Args:
         replica: what is on offer.
         history: the prices of the last seconds.
+        is_current: checks whether a bet may rest on what is known of a shard.
     """
 
-    def __init__(self, replica: Replica, history: PriceHistory) -> None:
+    def __init__(self, replica: Replica, history: PriceHistory, is_current: Callable[[int], bool]) -> None:
         self._replica = replica
         self._history = history
+        self._is_current = is_current
 
     def check(
         self,
@@ -170,7 +172,7 @@ class QuoteChecker:
         """
         shard = self._replica.shard_of(quote.market.partition("/")[0])
         # While nothing is received of the shard, what is not known may have come on offer.
-        is_stale = shard in self._replica.stale_since
+        is_stale = not self._is_current(shard)
         record = find(quote.market)
         selection = record.selections.get(quote.selection) if record is not None else None
         checked = QuoteChecked(

@@ -64,7 +64,8 @@ class LawfulSubscriber(Subscriber):
 
     Beside it price checks are sent to the gateway. Each must agree with something that the subscriber was told at that time. A
     process that stands still can't tell its subscriber anything, while the other worker of its port answers: then a check may
-    be ahead of the subscriber, at a version that is past when it is told the next one. Whether what was accepted was right is
+    be ahead of the subscriber, at a version that is past when it is told the next one; or it is refused as `stale`, until that
+    process has read on. Whether what was accepted was right is
     judged by what the provider quoted (`accepted`).
 
     Args:
@@ -200,7 +201,8 @@ class LawfulSubscriber(Subscriber):
             told = _during([(seen.at_s, seen) for seen in self._told.get(answer["market"], ())], from_s, until_s)
             if told:
                 self.compared += 1
-                is_excused = (answer["result"] == "stale" and True in stale) or (stood_still and _is_ahead(answer, told))
+                is_refused = answer["result"] == "stale" and (stood_still or True in stale)
+                is_excused = is_refused or (stood_still and _is_ahead(answer, told))
                 if not is_excused and not any(_agrees(answer, seen) for seen in told):
                     latest = told[-1]
                     self.violations.append(f"{answer['market']}: a price check says {answer}, the subscriber was told {latest}")

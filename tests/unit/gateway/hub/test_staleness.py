@@ -78,3 +78,25 @@ async def test_another_owner_has_another_clock() -> None:
     gateway.now_s += LIMIT_S + 0.1
     await gateway.settled()
     assert {0} == gateway.replica.stale_suspended
+
+
+@pytest.mark.parametrize("is_taken_over", [False, True])
+async def test_after_a_pause_no_bet_rests_on_a_shard_until_it_was_read_on(is_taken_over: bool) -> None:
+    gateway = a_gateway()
+    gateway.publish(e1=2050)
+    staleness = gateway.hub.staleness
+    gateway.hub.note_http_request()
+    assert staleness.is_current(0)
+    gateway.now_s += 1.5
+    gateway.hub.note_http_request()
+    assert not staleness.is_current(0), "what has arrived meanwhile is not read yet"
+    if is_taken_over:
+        gateway.change_owner(0)
+    gateway.transit_s = 1.2
+    gateway.publish(e1=2100)
+    assert not staleness.is_current(0), "more of it waits"
+    gateway.transit_s = 0.01
+    gateway.publish(e1=2200)
+    assert staleness.is_current(0)
+    gateway.hub.note_http_request()
+    assert staleness.is_current(0)
