@@ -70,6 +70,11 @@ class StreamReader(Protocol):
         """Return the next entries of a stream after an id, none if there are none for a moment."""
         ...
 
+    @property
+    def connects(self) -> int:
+        """Return how often its client has connected."""
+        ...
+
     async def reconnect_if_silent(self) -> None:
         """Reconnect from time to time while nothing arrives."""
         ...
@@ -115,6 +120,7 @@ class Follower:
         self._check_installation = check_installation
         self._user = f"follower of shard {shard}"
         self._position = ORIGIN
+        self._connects = 0
         self._last_entry_s = float("-inf")
         #: where a stream of an earlier epoch ended when it was first seen, and when that was
         self._behind_at: tuple[Position, float] | None = None
@@ -229,8 +235,14 @@ class Follower:
         entries = await self._reader.read(self._keys.changes, self._position.stream_id())
         if not entries:
             self._check_silence()
-            # The stream may also have been replaced by a shorter one, which has no next entry.
-            return not self.stale or (await read_top(self._reader.redis, self._keys.changes)) >= self._position
+            # The stream may also have been replaced by a shorter one, which has no next entry: as by a server that was started
+            # again with an earlier state, to which the client has connected by itself.
+            connects = self._reader.connects
+            if not self.stale and connects == self._connects:
+                return True
+            has_lost = (await read_top(self._reader.redis, self._keys.changes)) < self._position
+            self._connects = connects
+            return not has_lost
         return self._apply(entries)
 
     def _apply(self, entries: list[StreamEntry]) -> bool:

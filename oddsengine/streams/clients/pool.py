@@ -119,9 +119,20 @@ class RecoveringPool(BlockingConnectionPool):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._connectivity = _by_address[tuple(options.get(name) for name in ("host", "port", "path"))]
+        #: how often any of its connections was made: what a client made anew by itself shows nowhere else
+        self.connects = 0
         #: connection -> when it was taken, and when it was last returned without an error
         self._taken_s: dict[AbstractConnection, float] = {}
         self._proven_s: dict[AbstractConnection, float] = {}
+
+    def make_connection(self) -> AbstractConnection:
+        """Return another connection, which is not made yet."""
+        connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call]
+        connection.register_connect_callback(self._note_connect)  # type: ignore[no-untyped-call]
+        return connection
+
+    async def _note_connect(self, _connection: AbstractConnection) -> None:
+        self.connects += 1
 
     async def ensure_connection(self, connection: AbstractConnection) -> None:
         """Connect, unless that is done.

@@ -120,6 +120,11 @@ class SharedReader:
             self._answered_s = self._clock()
         return entries
 
+    @property
+    def connects(self) -> int:
+        """How often any connection of the client was made; of a Cluster's, which is not counted, 0."""
+        return getattr(getattr(self.redis, "connection_pool", None), "connects", 0)
+
     async def reconnect_if_silent(self) -> None:
         """Reconnect from time to time while no stream has entries: the name may lead to another server by now."""
         if self._clock() - self._answered_s > _RECONNECT_S:

@@ -72,6 +72,8 @@ class ShardTail:
         #: the next one, if it need not follow
         self._next: Position | None = None
         self._empty_reads = 0
+        #: whether the stream had less than was read when it was last looked at, which is logged once
+        self._has_lost = False
         #: the end of a stream of an earlier epoch, when it was last looked at
         self._behind: Position | None = None
 
@@ -155,8 +157,11 @@ class ShardTail:
         top = await read_top(self._reader.redis, self._keys.changes)
         before, self._behind = self._behind, None
         if top >= last:
+            self._has_lost = False
             return False
-        _log.error("stream entries lost, waiting for a new epoch", shard=self._shard, read=last, top=top)
+        if not self._has_lost:
+            _log.error("stream entries lost, waiting for a new epoch", shard=self._shard, read=last, top=top)
+        self._has_lost = True
         if top != ORIGIN and top.epoch < last.epoch:
             self._behind = top
             if before is not None and before.epoch == top.epoch and top > before:

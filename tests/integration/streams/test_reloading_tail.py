@@ -7,12 +7,15 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from oddsengine.common.tasks import end_tasks
+from oddsengine.streams.chain.links import Link
 from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.connection import open_client
 from oddsengine.streams.positions import ORIGIN, Position
 from oddsengine.streams.tailing.reloading_tail import Reload, ReloadingTail
+from oddsengine.streams.tailing.shard_tail import ShardTail
 from tests.support.history.synthetic import EPOCH, replace_entries
 from tests.support.streams.ends import KEYS, Owner
 
@@ -142,3 +145,17 @@ async def test_a_server_that_has_less_than_was_read_is_not_trusted(redis: Redis,
         assert [] == await tail.read()
     await Owner(redis).claimed()
     assert "epoch" == (await reload_of(tail)).cause
+
+
+async def test_a_loss_that_lasts_is_logged_once(redis: Redis, reader: SharedReader) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    tail = ShardTail(reader, 0, KEYS, Link(Position(owner.offer.epoch, 5), b""))
+    with capture_logs() as logs:
+        assert [True] * 3 == [await tail.check_loss() for _ in range(3)]
+        for price in range(2010, 2060, 10):
+            await owner.offers(price)
+        assert not await tail.check_loss()
+        await redis.delete(KEYS.changes)
+        assert await tail.check_loss()
+    assert ["stream entries lost, waiting for a new epoch"] * 2 == [line["event"] for line in logs]
