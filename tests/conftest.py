@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from oddsengine.streams.connection import open_client
 from oddsengine.streams.embedded import EmbeddedRedis
 from tests.support.forks.plugin import is_forking, pytest_addoption, pytest_runtestloop  # noqa: F401 - pytest finds them
-from tests.support.laws.examples import USUAL
+from tests.support.laws.examples import IS_RANDOM, USUAL
 from tests.support.processes.forked import fork_server
 from tests.support.service import shared_redis
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 # No deadlines: tests do not depend on speed, which is measured in bench/.
-settings.register_profile("suite", max_examples=USUAL, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "suite", max_examples=USUAL, deadline=None, derandomize=not IS_RANDOM, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("suite")
 
 ROOT = Path(__file__).parent.parent

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Inputs of all targets together. `make fuzz` sets it to 100,000.
 INPUTS: Final = int(os.environ.get("ODDSENGINE_FUZZ", "800"))
+#: Whether every run tries other inputs; those of `make test` are fixed.
+IS_RANDOM: Final = "ODDSENGINE_FUZZ" in os.environ
 #: Inputs of an example, on average: a session of a client that sends several.
 PER_EXAMPLE: Final = 18
 #: Processor time of one input. Most take some microseconds; the limit is far from that, for slow machines.
@@ -31,7 +33,14 @@ tried: Final[Counter[tuple[str, str]]] = Counter()
 def share(percent: int, per_example: int = PER_EXAMPLE) -> settings:
     """Return the settings of a target that gets a share of all inputs; an example has so many of them on average."""
     examples = max(5, INPUTS * percent // 100 // per_example)
-    return settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None, phases=PHASES)
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=not IS_RANDOM,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        phases=PHASES,
+    )
 
 
 @contextmanager
