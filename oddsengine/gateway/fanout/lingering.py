@@ -75,7 +75,11 @@ def close_gently(transport: asyncio.Transport, *, half: bool = True) -> None:
     # aiohttp stops reading while its queue is full.
     transport.resume_reading()
     if half:
-        transport.write_eof()
+        try:
+            transport.write_eof()
+        except OSError:
+            # The client has reset the connection, which the event loop has not read yet.
+            transport.abort()
 
 
 def is_lingering(transport: asyncio.Transport) -> bool:
