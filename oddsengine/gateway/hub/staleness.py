@@ -53,6 +53,8 @@ class StalenessMonitor:
         #: shards found stale here, of which the follower knows nothing: it will not call `went_live`
         self._hung: set[int] = set()
         self._watched_s = clock()
+        #: when this process moved again after it had stood still
+        self._woke_s = 0.0
         #: shards of which nothing new was read since this process stood still
         self._behind: set[int] = set()
         for shard in self._replica.stale_since:
@@ -103,6 +105,7 @@ class StalenessMonitor:
         now_s = self._clock()
         if now_s - self._watched_s > _STOOD_STILL_S:
             self._behind.update(range(len(self._ages)))
+            self._woke_s = now_s
         self._watched_s = now_s
         for shard in range(len(self._ages)):
             self._check(shard, now_s)
@@ -127,7 +130,8 @@ class StalenessMonitor:
             age.forget_clock()
         written_s = age.measure(entry.sent_ms, now_s) if entry.sent_ms else now_s
         age.note(written_s - entry.age_ms / 1000 if entry.sent_ms else now_s)
-        if is_comparable and now_s - written_s < _READ_ON_S:
+        # Where every entry takes longer than it once did, none is so young, but a later one still has those before it.
+        if is_comparable and (now_s - written_s < _READ_ON_S or written_s > self._woke_s):
             self._behind.discard(shard)
 
     def _confirm(self, shard: int) -> None:

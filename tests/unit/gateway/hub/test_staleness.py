@@ -100,3 +100,18 @@ async def test_after_a_pause_no_bet_rests_on_a_shard_until_it_was_read_on(is_tak
     assert staleness.is_current(0)
     gateway.hub.note_http_request()
     assert staleness.is_current(0)
+
+
+async def test_after_a_pause_late_entries_are_enough_if_they_were_written_after_it() -> None:
+    """Redis may have become slow for good."""
+    gateway = a_gateway()
+    gateway.publish(e1=2050)
+    gateway.now_s += 1.5
+    gateway.hub.note_http_request()
+    gateway.transit_s = 0.7
+    gateway.now_s += 0.6
+    gateway.publish(e1=2100)
+    assert not gateway.hub.staleness.is_current(0), "written before"
+    gateway.now_s += 0.2
+    gateway.publish(e1=2200)
+    assert gateway.hub.staleness.is_current(0)
