@@ -26,6 +26,7 @@ from oddsengine.streams.floor.questions import Asker, NotAnswered, Questions
 from oddsengine.streams.identities.log import IdentityLog
 from oddsengine.streams.identities.progress import Write
 from oddsengine.streams.installation import Installation
+from oddsengine.streams.keys import floor_key
 from oddsengine.streams.leases.table import LeaseTable
 from oddsengine.streams.notes.log import Note, NoteLog
 from oddsengine.streams.positions import ORIGIN, Position
@@ -114,6 +115,7 @@ async def board(redis: Redis) -> None:
     each = FloorBoard(redis, NAMESPACE)
     await each.write({"feed:a": b"{}"})
     assert ["feed:a"] == list(await each.read())
+    assert 0 < await redis.ttl(floor_key(NAMESPACE)), "what nobody reports any more is gone"
 
 
 async def notes(redis: Redis) -> None:

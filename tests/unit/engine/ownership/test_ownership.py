@@ -6,6 +6,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import MarketUpdate
 from oddsengine.engine.ownership.ownership import Ownership
@@ -22,7 +24,9 @@ from tests.support.streams.lease_table import AwaitedTable
 from tests.support.streams.memory_publisher import MemoryPublisher
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
+
+    from oddsengine.streams.leases.values import Operation, Table
 
 LEASE_S = 2.0
 
@@ -117,3 +121,19 @@ async def test_what_is_being_written_is_given_up_once_another_engine_owns_the_sh
         engine.publisher.released.set()
         await engine.looks(2)
         assert (written, []) == (engine.publisher.written, engine.ownership.owned)
+
+
+async def test_an_engine_ranks_by_its_sources_only_while_it_holds_its_lease() -> None:
+    """One that joins, or is back, is given nothing before."""
+    engine = Engine()
+    ranks: list[int] = []
+    write = engine.table.write
+
+    async def noted(member: str, value: bytes, operations: Iterable[Operation] = ()) -> Table:
+        ranks.append(msgspec.json.decode(value, type=Member).rank)
+        return await write(member, value, operations)
+
+    engine.table.write = noted  # type: ignore[method-assign]
+    async with engine.running():
+        await wait_until(lambda: len(ranks) > 2, "its rank")
+    assert [0, 1] == list(dict.fromkeys(ranks))
