@@ -52,7 +52,8 @@ class StalenessMonitor:
         self._epochs = [0] * len(self._ages)
         #: shards found stale here, of which the follower knows nothing: it will not call `went_live`
         self._hung: set[int] = set()
-        self._watched_s = clock()
+        #: when `watch` was called last; None before the first time, at which nothing is shown yet
+        self._watched_s: float | None = None
         #: when this process moved again after it had stood still
         self._woke_s = 0.0
         #: shards of which nothing new was read since this process stood still
@@ -90,6 +91,7 @@ class StalenessMonitor:
 
     def went_live(self, shard: int) -> None:
         """Send `live` to every audience of a shard, once what is read of it is young enough."""
+        self._behind.discard(shard)
         self._hung.add(shard)
         self._confirm(shard)
 
@@ -103,7 +105,7 @@ class StalenessMonitor:
         Measures the silence itself: a follower whose Redis hangs cannot report that it is stale.
         """
         now_s = self._clock()
-        if now_s - self._watched_s > _STOOD_STILL_S:
+        if self._watched_s is not None and now_s - self._watched_s > _STOOD_STILL_S:
             self._behind.update(range(len(self._ages)))
             self._woke_s = now_s
         self._watched_s = now_s

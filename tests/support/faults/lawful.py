@@ -20,6 +20,8 @@ _ASKED_AT_ONCE: Final = 20
 _ANSWER_WITHIN_S: Final = 1.0
 #: What is on its way to the subscriber arrives within this time, on a busy machine.
 _ON_ITS_WAY_S: Final = 1.0
+#: Two heartbeats of an engine, on a busy machine.
+_READS_ON_WITHIN_S: Final = 3.0
 _STATES_KEPT: Final = 100
 
 
@@ -87,6 +89,8 @@ class LawfulSubscriber(Subscriber):
         self._announced: deque[tuple[float, bool]] = deque([(0.0, False)], maxlen=_STATES_KEPT)
         self._waiting: deque[Answers] = deque()
         self._silences: deque[_Silence] = deque(maxlen=_STATES_KEPT)
+        #: since when each market is refused as stale
+        self._refused_s: dict[str, float] = {}
         #: what price checks have accepted; whoever judges it empties the list
         self.accepted: list[Accepted] = []
         #: when the last message arrived, monotonic seconds; 0 before the first
@@ -201,11 +205,18 @@ class LawfulSubscriber(Subscriber):
             told = _during([(seen.at_s, seen) for seen in self._told.get(answer["market"], ())], from_s, until_s)
             if told:
                 self.compared += 1
-                is_refused = answer["result"] == "stale" and (stood_still or True in stale)
+                is_refused = self._is_refused_in_passing(answers, answer) or (answer["result"] == "stale" and True in stale)
                 is_excused = is_refused or (stood_still and _is_ahead(answer, told))
                 if not is_excused and not any(_agrees(answer, seen) for seen in told):
                     latest = told[-1]
                     self.violations.append(f"{answer['market']}: a price check says {answer}, the subscriber was told {latest}")
+
+    def _is_refused_in_passing(self, answers: Answers, answer: dict[str, Any]) -> bool:
+        """Check whether a market was refused as stale, and not for long: a worker that has stood still has to read on first."""
+        if answer["result"] != "stale":
+            self._refused_s.pop(answer["market"], None)
+            return False
+        return answers.answered_s - self._refused_s.setdefault(answer["market"], answers.asked_s) < _READS_ON_WITHIN_S
 
 
 def _during(history: list[tuple[float, Any]], from_s: float, until_s: float) -> list[Any]:

@@ -103,3 +103,12 @@ def test_a_check_that_agrees_with_what_is_told_soon_is_no_violation() -> None:
     judged.now_s += 0.8
     judged.tell(5, 2.1)
     assert ([], 2) == (judged.violations(), judged.subscriber.compared)
+
+
+@pytest.mark.parametrize(("refusals", "violations"), [(3, 0), (5, 1)])
+def test_a_worker_may_refuse_what_it_has_to_read_first_but_not_for_long(refusals: int, violations: int) -> None:
+    judged = Judged()
+    for _ in range(refusals):
+        judged.check("stale", 4, 2.0, after_s=0.9)
+        judged.subscriber.check({"op": "heartbeat"})
+    assert violations == len(judged.violations())
