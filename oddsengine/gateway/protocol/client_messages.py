@@ -63,6 +63,7 @@ class Ping(msgspec.Struct, tag_field="op", tag="ping", kw_only=True):
 
 
 ClientMessage = Subscribe | Unsubscribe | Authenticate | Ping
+_OPS: Final = ", ".join(str(each.__struct_config__.tag) for each in (Subscribe, Unsubscribe, Authenticate, Ping))
 
 
 #: Which prices a bettor accepts instead of the one that was shown: none, longer ones, any.
@@ -120,9 +121,11 @@ _decode_check: Final[Callable[[bytes], QuotesCheck]] = msgspec.json.Decoder(Quot
 
 def decode_message(content: str | bytes) -> ClientMessage:
     """Decode a message: JSON text, or bytes of MessagePack. Raises BadMessage."""
-    if isinstance(content, str):
-        return _decode(_decode_json, content)
-    return _decode(_decode_msgpack, content)
+    try:
+        return _decode(_decode_json, content) if isinstance(content, str) else _decode(_decode_msgpack, content)
+    except BadMessage as problem:
+        is_of_op = str(problem).endswith(("`op`", "`$.op`"))
+        raise BadMessage(f"{problem}; the values of `op` are {_OPS}") if is_of_op else problem from None
 
 
 def decode_quotes_check(body: bytes) -> QuotesCheck:

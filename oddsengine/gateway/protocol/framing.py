@@ -88,7 +88,8 @@ def _head(first: int, length: int) -> bytes:
 
 def close_frame(code: int, reason: str) -> bytes:
     """Build a closing frame (RFC 6455, section 5.5.1)."""
-    payload = code.to_bytes(2, "big") + reason.encode()[:123]
+    # Cut between characters: a reason that is not UTF-8 breaks the protocol, and hides the code.
+    payload = code.to_bytes(2, "big") + reason.encode()[:123].decode(errors="ignore").encode()
     return bytes((_FIN_CLOSE, len(payload))) + payload
 
 

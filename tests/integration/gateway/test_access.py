@@ -334,6 +334,7 @@ async def test_a_message_that_is_too_long_closes_only_its_own_socket() -> None:
     ):
         await socket.connection.send("x" * 2000)
         assert 1009 == await close_code(socket)
+        assert "Message size 2000 exceeds limit 1024" == socket.connection.close_reason
         await neighbour.send(op="ping", id=1)
         await neighbour.receive_until("pong")
 

@@ -98,7 +98,10 @@ class CentrifugeDialect:
                 command = decode_command(line)
             except BadCommand as problem:
                 self._hub.counters.bad_messages += 1
-                raise CloseSession(Close.BAD_MESSAGE, f"bad request: {problem}") from None
+                if problem.number is None or not session.is_connected:
+                    raise CloseSession(Close.BAD_MESSAGE, f"bad request: {problem}") from None
+                session.fail(problem.number, codes.BAD_REQUEST._replace(message=str(problem)))
+                continue
             if not session.is_connected:
                 yield partial(self._connect, session, command)
             elif (wait := self._handle(session, command)) is not None:

@@ -66,7 +66,16 @@ class Command(msgspec.Struct):
 
 
 class BadCommand(Exception):
-    """A message of a client that can't be read, with the reason."""
+    """A message of a client that can't be read, with the reason.
+
+    Attributes:
+        number: the command's, if all of it can be read but the `data` of a subscription, which an application has written, not
+            its SDK; None otherwise.
+    """
+
+    def __init__(self, text: str, number: int | None = None) -> None:
+        self.number = number
+        super().__init__(text)
 
 
 _decode: Final = msgspec.json.Decoder(Command).decode
@@ -80,7 +89,17 @@ def decode_command(line: str) -> Command:
     except RecursionError:
         raise BadCommand("nested too deeply") from None
     except DECODING_ERRORS as problem:
-        raise BadCommand(str(problem)) from None
+        raise BadCommand(str(problem), _number_without_data(line)) from None
+
+
+def _number_without_data(line: str) -> int | None:
+    """Return the number of a subscription that can be read without its `data`; None if there is no such thing."""
+    try:
+        command = msgspec.json.decode(line)
+        del command["subscribe"]["data"]
+        return msgspec.convert(command, Command).id or None
+    except (*DECODING_ERRORS, KeyError, TypeError):
+        return None
 
 
 def reply(number: int, **result: Any) -> bytes:

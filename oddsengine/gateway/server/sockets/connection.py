@@ -64,13 +64,14 @@ class Listener(Protocol):
 class _Received(WebSocketDataQueue):
     """Collects what a reader finds in bytes that it was given."""
 
-    __slots__ = ("code", "messages")
+    __slots__ = ("code", "messages", "reason")
 
     def __init__(self) -> None:
         # Without what the base prepares for who waits for messages: nobody does.
         self.messages: list[WSMessage] = []
-        #: what a broken rule is answered with; 0 while none is broken
+        #: what a broken rule is answered with, and which one it was; 0 while none is broken
         self.code = 0
+        self.reason = ""
 
     def feed_data(self, data: Any, size: int) -> None:
         """Collect a message."""
@@ -81,6 +82,7 @@ class _Received(WebSocketDataQueue):
         """Note that a rule was broken."""
         del exc_cause
         self.code = exc.code if isinstance(exc, WebSocketError) else WSCloseCode.PROTOCOL_ERROR
+        self.reason = str(exc)
 
 
 class SocketConnection(asyncio.Protocol):
@@ -215,7 +217,7 @@ class SocketConnection(asyncio.Protocol):
                 if wait is not None:
                     return wait
             elif received.code:
-                self._end(received.code)
+                self._end(received.code, received.reason)
             elif self._unread:
                 data, self._unread = self._unread[:_READ_BYTES], self._unread[_READ_BYTES:]
                 self._reader.feed_data(data)

@@ -159,6 +159,17 @@ async def test_what_is_refused_says_whether_to_try_again(gateway: Gateway, comma
     assert (3, code, temporary) == (failed["id"], failed["error"]["code"], failed["error"]["temporary"])
 
 
+@pytest.mark.parametrize("data", ['{"formt":"decimal"}', '{"min_interval_ms":"fast"}', '{"format":null}', "[]", "5"])
+async def test_what_an_application_asks_for_wrongly_costs_nothing_but_that(gateway: Gateway, data: str) -> None:
+    sdk = Sdk(gateway)
+    await sdk.send(SUBSCRIBE)
+    (failed,) = await sdk.send(f'{{"id":3,"subscribe":{{"channel":"event:e2","data":{data}}}}}')
+    assert (3, 107, False) == (failed["id"], failed["error"]["code"], failed["error"]["temporary"])
+    assert "`$.subscribe.data" in failed["error"]["message"]
+    assert sdk.session.is_open
+    assert {"event:e1"} == sdk.session.subscriptions.keys()
+
+
 @pytest.mark.parametrize("close", list(Close))
 def test_every_closing_code_has_one_of_centrifugo(gateway: Gateway, close: Close) -> None:
     sdk = Sdk(gateway)

@@ -73,3 +73,10 @@ def test_an_event_is_one_chunk_with_its_position_as_id(payload: str, at: str | N
 def test_equal_framings_are_one_key() -> None:
     assert Framing() == TEXT
     assert 1 == len({Framing(True, 12), Framing(True, 12)})
+
+
+@pytest.mark.parametrize("reason", ["é" * 200, "aé" * 200, "x" * 200, "😀" * 90])
+def test_a_reason_is_cut_between_characters(reason: str) -> None:
+    payload = close_frame(4400, reason)[4:]
+    assert 119 < len(payload) <= 123
+    assert reason.startswith(payload.decode())
