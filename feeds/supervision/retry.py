@@ -7,7 +7,7 @@ Full jitter (a wait drawn between 0 and a doubling ceiling) spreads the load of 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from feeds.supervision.settings import Supervision
+
+
+#: The longest wait that a provider is granted: one that asks for years by mistake is found to be back all the same.
+_MAX_HOLD_S: Final = 3600.0
 
 
 class Retry:
@@ -44,14 +48,16 @@ class Retry:
         self.failed_requests, self._held_until_s = 0, 0.0
 
     def request_failed(self, now_s: float, retry_after_s: float | None) -> None:
-        """Record that a request failed: the next one waits, no less than the provider asks for, and over reconnections too.
+        """Record that a request failed: the next one waits, over reconnections too.
+
+        It waits no less than the provider asks for, but for an hour at most.
 
         Args:
             now_s: seconds of a monotonic clock.
             retry_after_s: what the provider asks for, None if it does not.
         """
         self.failed_requests += 1
-        self._held_until_s = now_s + max(self.wait_s(self.failed_requests), retry_after_s or 0.0)
+        self._held_until_s = now_s + max(self.wait_s(self.failed_requests), min(retry_after_s or 0.0, _MAX_HOLD_S))
 
     def hold_s(self, now_s: float) -> float:
         """Return how many seconds the next request has to wait."""

@@ -289,6 +289,7 @@ class FeedSession:
 def _failure(response: Response, events: list[CodecEvent]) -> str | None:
     """Return what was wrong with a response; None if it was of use. A page that can't be read is no better than an error."""
     if not response.ok:
-        return response.error_text
+        asked_s = response.retry_after_s
+        return response.error_text + ("" if asked_s is None else f" (asks to wait {asked_s:g} s)")
     unreadable = next((event for event in events if isinstance(event, Unreadable)), None)
     return None if unreadable is None else f"{unreadable.where}: {unreadable.reason}: {unreadable.excerpt}"

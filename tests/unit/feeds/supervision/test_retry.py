@@ -60,6 +60,8 @@ def test_a_failed_request_holds_the_next_one_no_less_than_the_provider_asks_for(
     retry.request_failed(100.0, 60.0)
     assert 60.0 == retry.hold_s(100.0)
     assert 20.0 == retry.hold_s(140.0)
+    retry.request_failed(100.0, 1e9)
+    assert 3600.0 == retry.hold_s(100.0), "it may have meant something else"
     retry.request_succeeded()
     assert 0.0 == retry.hold_s(100.0)
     assert 0 == retry.failed_requests
