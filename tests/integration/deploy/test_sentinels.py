@@ -57,7 +57,8 @@ async def until_quorum(port: int) -> None:
     async with asyncio.timeout(PATIENCE_S), Redis(port=port, password="ASKING_PASSWORD") as asked:
         while True:
             try:
-                state: Any = (await asked.sentinel_masters())["odds"]
+                states: Any = await asked.sentinel_masters()
+                state = states["odds"]
                 if (state["num-other-sentinels"], state["num-slaves"]) == (2, 2):
                     return
             except (RedisError, OSError):
