@@ -325,7 +325,9 @@ export class OddsClient {
   #check(why) {
     if (this.stopped) return;
     if (this.socket === undefined) {
-      if (this.state !== "reconnecting" || this.#waits.isAsked || why === "offline") return;
+      if (why === "offline") return;
+      this.#waits.renew();
+      if (this.state !== "reconnecting" || this.#waits.isAsked) return;
       clearTimeout(this.#retry);
       this.#connect();
       return;

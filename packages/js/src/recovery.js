@@ -117,6 +117,11 @@ export class Waits {
     else if (lastedMs >= this.timing.servedAfterMs) this.#lost = 0;
   }
 
+  /** Note that the network or the machine is another one than before: what failed then says little of what is to come. */
+  renew() {
+    this.#lost = 0;
+  }
+
   /**
    * @param {string} action what the table prescribes
    * @param {string | null | undefined} retryAfter the header

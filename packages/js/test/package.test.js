@@ -169,6 +169,14 @@ test("a connection that has served for a while is soon replaced", () => {
   assert.deepEqual([after(500), after(2000), after(undefined), after(10_000)], [3200, 100, 200, 100]);
 });
 
+test("after the network has changed, a connection is tried as soon as after the first failure", () => {
+  const waits = new Waits({ ...TIMING, draw: () => 1 });
+  const limits = (count) => Array.from({ length: count }, () => waits.next(BACK_OFF, undefined, false));
+  assert.equal(limits(40).at(-1), 5000);
+  waits.renew();
+  assert.deepEqual(limits(3), [100, 200, 400]);
+});
+
 test("event streams take the place of sockets after two in a row that were blocked", () => {
   const fallback = new SseFallback();
   fallback.noteBlocked();
