@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -17,8 +19,7 @@ from tests.support.builders import an_event, an_offer_of
 from tests.support.redis.servers import RedisServer
 from tests.support.streams.ends import Owner, following, same, until
 
-if TYPE_CHECKING:
-    from pathlib import Path
+OPERATIONS: Final = Path(__file__).parents[3] / "docs" / "operations.md"
 
 
 async def back_up(server: RedisServer, to: Path) -> None:
@@ -26,7 +27,10 @@ async def back_up(server: RedisServer, to: Path) -> None:
     program = shutil.which("redis-cli")
     if program is None:
         pytest.skip("no redis-cli")
-    arguments = ["-u", server.url, "--rdb", str(to)]
+    (user,) = re.findall(r"`(ACL SETUSER backup [^`]+)`", OPERATIONS.read_text(encoding="utf-8"))
+    async with open_client(server.url) as client:
+        await client.execute_command(*user.split())  # type: ignore[no-untyped-call]
+    arguments = ["-p", str(server.port), "--user", "backup", "--pass", "PASSWORD", "--rdb", str(to)]
     taking = await asyncio.create_subprocess_exec(program, *arguments, stdout=asyncio.subprocess.DEVNULL)
     assert 0 == await taking.wait()
 
