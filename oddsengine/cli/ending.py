@@ -129,6 +129,8 @@ def text_of(error: BaseException) -> str:
     """Return the text of an error in one line, without the number of an OSError."""
     if isinstance(error, RecursionError):
         return "what was read is nested too deeply"
+    if isinstance(cause := getattr(error, "orig", None), Exception):
+        return text_of(cause)  # SQLAlchemy adds the statement, and an address to read on
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, TimeoutError) and not str(error):

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 from typer.main import get_command
 
 from oddsengine.cli.app import app
-from oddsengine.cli.ending import exit_codes
+from oddsengine.cli.ending import exit_codes, lines_of
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.credentials import SECRET, a_token, write_key
 from tests.support.processes.forked import COMMAND, run
@@ -174,6 +175,11 @@ def test_a_closed_pipe_and_ctrl_c_end_it_quietly() -> None:
             waiting.send_signal(signal.SIGINT)
             _, err = waiting.communicate()
     assert (130, b"interrupted before it was done\n") == (waiting.returncode, err)
+
+
+def test_an_error_of_a_database_comes_without_its_statement() -> None:
+    error = DBAPIError("SELECT 1", None, ValueError("the connection was closed"))
+    assert (1, ["the connection was closed"]) == lines_of(error)
 
 
 def commands_of(command: object, name: str = "") -> Iterator[tuple[str, object]]:
