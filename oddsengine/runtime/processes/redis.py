@@ -85,13 +85,16 @@ async def reach_redis(settings: Settings, url: str, startup: Startup) -> None:
         await redis.aclose()
 
 
-async def identified(redis: Redis, startup: Startup, identifying: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def identified(
+    redis: Redis, startup: Startup, identifying: Callable[[], Coroutine[Any, Any, None]], advice: str = ""
+) -> None:
     """Wait until a server answers, and identify it; again if it is away by then.
 
     Args:
         redis: a client of it.
         startup: its steps are CONNECT and IDENTIFY meanwhile.
         identifying: identifies it.
+        advice: what to do if it can't be used; empty for the step's general advice.
 
     Raises:
         StartFailed: if the server can't be used.
@@ -101,7 +104,7 @@ async def identified(redis: Redis, startup: Startup, identifying: Callable[[], C
     while True:
         with startup.doing(Step.CONNECT):
             await startup.unless_stopped(_wait_answering(redis, startup, outage))
-        with startup.doing(Step.IDENTIFY):
+        with startup.doing(Step.IDENTIFY, advice):
             try:
                 await startup.unless_stopped(identifying())
             except _AWAY as error:
@@ -130,15 +133,17 @@ async def require_no_owner(settings: Settings, startup: Startup, *, watch_s: flo
         return
     url = redis_url_of(settings, startup)
     await reach_redis(settings, url, startup)
-    advice = "give it a redis.namespace of its own, or leave redis.url empty"
     redis = open_client(url)
+
+    async def watch() -> None:
+        streams = [shard_keys(settings.redis.namespace, shard).changes for shard in range(settings.engine.shards)]
+        before = [await read_top(redis, stream) for stream in streams]
+        await asyncio.sleep(watch_s)
+        if before != [await read_top(redis, stream) for stream in streams]:
+            raise ValueError(f"an engine publishes in the namespace {settings.redis.namespace}, which this would take over")
+
     try:
-        with startup.doing(Step.IDENTIFY, advice):
-            streams = [shard_keys(settings.redis.namespace, shard).changes for shard in range(settings.engine.shards)]
-            before = [await read_top(redis, stream) for stream in streams]
-            await startup.unless_stopped(asyncio.sleep(watch_s))
-            if before != [await read_top(redis, stream) for stream in streams]:
-                raise ValueError(f"an engine publishes in the namespace {settings.redis.namespace}, which this would take over")
+        await identified(redis, startup, watch, "give it a redis.namespace of its own, or leave redis.url empty")
     finally:
         await redis.aclose()
 

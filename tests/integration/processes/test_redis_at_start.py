@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from structlog.testing import capture_logs
 
-from oddsengine.runtime.processes.redis import reach_redis
+from oddsengine.runtime.processes.redis import reach_redis, require_no_owner
 from oddsengine.runtime.processes.startup import Startup
-from oddsengine.runtime.settings import Settings
+from oddsengine.runtime.settings import RedisSettings, Settings
 from tests.support.redis.servers import RedisServer
 
 if TYPE_CHECKING:
@@ -56,3 +56,16 @@ async def test_a_server_that_is_away_while_it_is_identified_is_waited_for(tmp_pa
         await server.kill()
     events = [line["event"] for line in logs if line["log_level"] != "debug"]
     assert ["redis unreachable, waiting", "redis", "redis reached"] == events
+
+
+async def test_a_server_that_is_away_while_it_is_watched_for_an_owner_is_waited_for(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path / "redis")
+    await server.start()
+    try:
+        async with cutting(server.port, b"XREVRANGE") as port:
+            with capture_logs() as logs:
+                settings = Settings(redis=RedisSettings(url=f"redis://127.0.0.1:{port}"))
+                await require_no_owner(settings, Startup(), watch_s=0.0)
+    finally:
+        await server.kill()
+    assert "redis reached" in [line["event"] for line in logs]
