@@ -58,7 +58,7 @@ async def failing_networks(running: FailoverInstallation) -> list[str]:
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_owners_and_networks_fail_without_wrong_prices_or_steps_back(tmp_path: Path) -> None:
     """Two installations at the same time, since most of a fault is waiting."""
 

@@ -167,7 +167,6 @@ async def log_lines(process: asyncio.subprocess.Process) -> AsyncIterator[dict[s
         yield orjson.loads(line)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processor times from /proc")
 async def test_a_process_without_file_descriptors_pauses_says_so_once_and_recovers(tmp_path: Path) -> None:
     config = tmp_path / "odds.toml"
