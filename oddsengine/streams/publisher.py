@@ -14,8 +14,8 @@ from oddsengine.domain.changes import Batch
 from oddsengine.offer.entries.entry import Entry, entry_of, opening_of
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.offer.replica_offer import ReplicaOffer
-from oddsengine.streams.chain.foreign_entries import is_followed_by_foreign
 from oddsengine.streams.chain.links import NO_LINK, Link, digest_of, find_digest
+from oddsengine.streams.clients.foreign_entries import is_followed_by_foreign
 from oddsengine.streams.clients.server_clock import MAX_AGE_MS, ServerClock
 from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotLost, StreamError, TooLate
 from oddsengine.streams.kept_entries import STREAM_BYTES_KEPT, KeptEntries

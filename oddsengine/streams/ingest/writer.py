@@ -12,7 +12,7 @@ from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.sourcing.agreement import agrees
 from oddsengine.sourcing.images import Aged, event_images, market_images
 from oddsengine.sourcing.source_book import SourceBook
-from oddsengine.streams.chain.foreign_entries import is_followed_by_foreign
+from oddsengine.streams.clients.foreign_entries import is_followed_by_foreign
 from oddsengine.streams.clients.server_clock import ServerClock
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 from oddsengine.streams.ingest.entries import IngestEntry, encode_entry
