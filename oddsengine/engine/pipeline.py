@@ -220,6 +220,7 @@ class Pipeline:
         if (scores := self.pricer.scores) is not None and scores.has_moved:
             for market in settle(scores, now_ms, self.mark, partial(self._reprice_dirty, offer, shard, now_ms)):
                 self.offers[self.shard_of_market(market)].suspend(market, "arbitrage")
+                self.pricer.publish_whole(market)
 
     def stage_event(self, shard: int, event: EventId, *, is_leaving: bool, is_changed: bool) -> None:
         """Stage the description of an event, or withdraw it; see `flush_part`."""

@@ -279,6 +279,10 @@ class Pricer:
             adjustments: what is commanded; empty if nothing is any more.
         """
         self._resolver.adjust(market, adjustments)
+        self.publish_whole(market)
+
+    def publish_whole(self, market: MarketId) -> None:
+        """Publish a market whole when it is next priced: it is not on offer as it was priced."""
         book = self._books.get(market)
         if book is not None:
             book.is_open = False

@@ -42,6 +42,8 @@ def rebuild(pipeline: Pipeline, pricer: Pricer) -> None:
     pipeline._consensus_markets.__init__()  # type: ignore[misc] # in place: others hold it
     pipeline._dirty.chosen.clear()
     pipeline.adopt(pricer)
+    # Whether `adopt` does that too is a question.
+    pipeline._sources.use(pricer)
     for book in pipeline.books.values():
         for event in book.events:
             pipeline.mark_event(event)

@@ -141,6 +141,14 @@ class KeptDecisions:
                 self._offers.pop((*place, key), None)
         self._receive(source, MarketUpdate(id_at(*place), True, self._definition(place), books))
 
+    def _bare(self, source: str, event: str, kind: str) -> None:
+        """Send an image without a definition, in which no selection has anything."""
+        self._receive(
+            source, MarketUpdate(id_at(source, event, kind), True, books=[BookChange(f"s-{key}") for key in KINDS[kind].fair])
+        )
+        for key in KINDS[kind].fair:
+            self._offers.pop((source, event, kind, key), None)
+
     def _one(self, source: str, event: str, kind: str, key: str, fair: float, spread: float, size: float = 100.0) -> None:
         place = source, event, kind
         self._receive(source, MarketUpdate(id_at(*place), books=[self._change(place, key, fair, spread, size)]))
@@ -163,6 +171,8 @@ class KeptDecisions:
         self._receive(source, MarketUpdate(id_at(source, event, kind), books=[change]))
 
     def _trade(self, source: str, event: str, kind: str, key: str, fair: float) -> None:
+        # One in the millisecond in which the market was opened does not count.
+        self._wait(1)
         change = BookChange(f"s-{key}") if quotes(source) else BookChange(f"s-{key}", last=round(1 / fair, 2))
         self._receive(source, MarketUpdate(id_at(source, event, kind), books=[change]))
 

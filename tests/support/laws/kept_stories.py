@@ -109,6 +109,7 @@ _OTHERWISE: Final = {"default": Profile(pool_limit=0.5, exchange=ExchangeLimits(
 _LAST_TRADED: Final = {
     "default": Profile(pool_limit=0.5, exchange=ExchangeLimits(last_traded=True, last_traded_max_age_s=20.0, max_spread=0.1))
 }
+_LAST_TRADED_IN_ONE: Final = {**_LAST_TRADED, "gold": Profile(pool_limit=0.5)}
 _DEEP: Final = {"default": Profile(pool_limit=0.5, exchange=ExchangeLimits(min_depth=120.0))}
 _AT_ONCE: Final = (SourcingRule(hold_s=0.0),)
 _CONSENSUS: Final = (SourcingRule(mode="consensus", outlier=0.05, hold_s=0.0),)
@@ -123,6 +124,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "shards": Setting(("a.x",), (*_TOTALS[:2], "match_odds"), (_STRICT, _RULED), events=3, shards=2),
     "rules": Setting(("a.x",), ("match_odds", *_TOTALS[:2]), (_RULED, _POOLED)),
     "trades": Setting(("a.x",), ("match_odds", *_TOTALS[:2]), (_TRADED, _POOLED)),
+    "last trades": Setting(("a.x",), ("match_odds", *_TOTALS[:2]), (_LAST_TRADED_IN_ONE, _DEEP)),
     "quotes": Setting(("b.x",), ("match_odds", "place"), (_RULED, _POOLED)),
     "places": Setting(("a.x",), ("place", "match_odds"), (_POOLED, _RULED)),
     "fallback": Setting(("a.x", "a.y"), ("match_odds", *_TOTALS[:2]), (_RULED, _TRADED), (_AT_ONCE,), is_cut=False),
@@ -236,7 +238,23 @@ class _Writer:
         selections = tuple(KINDS[market[2]].fair)
         one = random.choice(selections)
         what = random.choice(
-            ("move", "move", "move", "one", "one", "deep", "deep", "touch", "empty", "thin", "trade", "image", "image", "partial")
+            (
+                "move",
+                "move",
+                "move",
+                "one",
+                "one",
+                "deep",
+                "deep",
+                "touch",
+                "empty",
+                "thin",
+                "trade",
+                "image",
+                "image",
+                "partial",
+                "bare",
+            )
         )
         if what in {"move", "image"}:
             return what, *market, self._fair(market[2]), random.choice(_SPREADS)
@@ -248,7 +266,7 @@ class _Writer:
             return what, *market, tuple(each for each in selections if random.random() < 0.5)
         if what == "trade":
             return what, *market, one, round(KINDS[market[2]].fair[one] + random.choice(_MOVES), 3)
-        return what, *market, one
+        return (what, *market) if what == "bare" else (what, *market, one)
 
     def _definitions(self) -> Step:
         random, market, has_results = self._random, self._market(), self._setting.has_results

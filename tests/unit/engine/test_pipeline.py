@@ -252,6 +252,27 @@ def test_other_sourcing_rules_choose_another_source_with_the_next_flush() -> Non
     assert before == flushed(pipeline, 60_000).selections["home"].prices
 
 
+def test_sourcing_rules_that_ask_for_the_event_choose_by_it_where_none_did_before() -> None:
+    pipeline = a_pipeline("first", "second")
+    for source, odds in (("first", 2.0), ("second", 3.0)):
+        pipeline.receive(live(source), 1)
+        updates = market_updates(a_definition(), a_quote("home", odds), a_quote("away", odds / (odds - 1)))
+        update(pipeline, *updates, source=source)
+    before = flushed(pipeline).selections["home"].prices
+    pipeline.choose_by([SourcingRule(competition="cup", sources=("second",))])
+    assert before < flushed(pipeline).selections["home"].prices
+
+
+def test_prices_are_published_with_their_whole_market_where_it_is_suspended_on_offer() -> None:
+    pipeline = a_pipeline()
+    pipeline.receive(live(), 1)
+    update(pipeline, *GOOD)
+    market = flushed(pipeline)
+    pipeline.offers[0].suspend(market.id, "recovering")
+    update(pipeline, *market_updates(a_definition(), a_quote("home", 2.2), a_quote("away", 1.8), image=False))
+    assert "open" == flushed(pipeline).state.status
+
+
 def test_adopted_rules_do_not_trust_a_jump_that_was_not_trusted() -> None:
     profile = Profile(jump_limit=0.2)
     pipeline = Pipeline(Pricer({"default": profile}), ("src",))

@@ -14,6 +14,7 @@ from oddsengine.domain.results import HALF_LOST, LOST, TAKEN_BACK, VOID, WON, Se
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.sourcing.sourcing_rule import SourcingRule
 from tests.support.builders import a_batch, a_definition, a_quote, an_event, live, market_updates
 
 if TYPE_CHECKING:
@@ -143,6 +144,15 @@ def test_a_result_is_taken_back_though_its_source_is_lost_before_the_next_flush(
 def test_a_result_of_a_selection_counts_though_its_market_is_withdrawn_before_the_next_flush() -> None:
     story = an_open_story()
     story.feed(MarketUpdate("1.1", definition=resulted("open", home="active", away="loser")), MarketGone("1.1"))
+    assert {"home": None, "away": LOST} == story.results
+
+
+def test_a_market_that_was_withdrawn_and_came_back_keeps_its_results_where_its_source_may_not_price_it_any_more() -> None:
+    story = an_open_story()
+    story.feed(MarketGone("1.1"))
+    story.define(resulted("open", home="active", away="loser"))
+    story.pipeline.choose_by([SourcingRule(sources=("other",))])
+    story.flush()
     assert {"home": None, "away": LOST} == story.results
 
 

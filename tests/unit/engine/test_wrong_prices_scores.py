@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from oddsengine.domain.feed_updates import BookChange, MarketUpdate
+from oddsengine.pricing.guards.score_grid import settling
 from oddsengine.pricing.profiles.profile import Profile
-from tests.support.builders import a_batch, a_definition
+from tests.support.builders import a_batch, a_command, a_definition
 from tests.support.pricing.scored_match import Match
 
 
@@ -231,6 +232,25 @@ def test_half_time_full_time_beside_both_results() -> None:
     assert reasons["match_odds/h1"] is None
     match.quote("draw_no_bet", _status="suspended", home=3.5, away=0)
     assert {"draw_no_bet": "provider"} == {key: reason for key, reason in match.flush(6).items() if reason is not None}
+
+
+def test_what_does_not_settle_in_a_flush_is_suspended_and_opens_once_it_has_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    match = Match()
+    match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
+    match.quote("both_to_score", yes=2.0, no=2.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(settling, "MAX_ROUNDS", 0)
+        assert {"arbitrage"} == set(match.flush().values())
+    assert {None} == set(match.flush(2).values())
+
+
+def test_a_forced_price_that_beats_another_market_suspends_neither() -> None:
+    match = Match()
+    match.quote("match_odds", home=2.578, draw=3.4, away=0)
+    match.quote("asian_handicap/ft/-0.5", home=0, away=1 / (1 - 1 / 2.578))
+    assert {None} == set(match.flush().values())
+    match.pipeline.obey(a_command("price", market="e1/asian_handicap/ft/-0.5", values={"away": 1.904}, force=True))
+    assert {None} == set(match.flush(20).values())
 
 
 def test_a_suspended_leg_frees_the_other() -> None:

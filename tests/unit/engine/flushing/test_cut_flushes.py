@@ -23,6 +23,8 @@ from tests.support.laws.examples import examples
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import pytest
+
     from oddsengine.domain.changes import Batch
     from oddsengine.offer.owned_offer import OwnedOffer
     from oddsengine.streams.publisher import Publication
@@ -214,6 +216,22 @@ def test_a_command_is_acknowledged_once_all_that_it_changes_is_published() -> No
         assert {total("e1", line) for line in LINES} - open_markets(offer)
         pipeline.flush(0, 1, Counted(1))
     assert {total("e1", line) for line in LINES} <= open_markets(offer)
+    pipeline.obey(a_command("suspend", event="e1"))
+    pipeline.commands.obeyed = 3
+    pipeline.flush(0, 1)
+    assert 3 == offer.commands, "a whole flush leaves nothing to wait for"
+
+
+def test_what_does_not_settle_in_a_cut_flush_is_priced_with_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = a_pipeline()
+    start(pipeline)
+    with monkeypatch.context() as patch:
+        patch.setattr("oddsengine.engine.pipeline.MAX_REPRICE_ROUNDS", 0)
+        pipeline.flush(0, 1, Counted(1000))
+    assert set() == open_markets(pipeline.offers[0])
+    assert pipeline.is_dirty
+    publish(pipeline)
+    assert {total(event, line) for event in EVENTS for line in LINES} <= open_markets(pipeline.offers[0])
 
 
 def test_a_large_event_is_cut_between_its_market_types() -> None:

@@ -125,6 +125,10 @@ _SCORED = ("match_odds", "total/ft/1.5", "both_to_score", "asian_handicap/ft/-0.
 _PLAYED: list[Step] = [("adopt", 1), *[("in play", "a.x", "e0", kind, True) for kind in _SCORED]]
 
 
+#: A side has no price but that of its last trade.
+_TRADED: list[Step] = [("empty", *_LINE, "over"), ("trade", *_LINE, "over", 0.5)]
+
+
 def _at(score: str) -> Step:
     return "event", "a.x", "e0", True, score, 120, "cup"
 
@@ -211,6 +215,80 @@ _RARE: list[tuple[str, list[Step]]] = [
             ("wait", 21_000),
             ("touch", *_LINE, "over"),
             ("flush between",),
+        ],
+    ),
+    # What is commanded ends by the time, before anything was marked because of that.
+    (
+        "rules",
+        [
+            *(("command", 0, "shift", "market", "e0", "match_odds", "home", 5), ("flush",), ("wait", 6000)),
+            *(("touch", "a.x", "e0", "match_odds", "home"), ("flush between",)),
+        ],
+    ),
+    # What is refused is priced again although nothing of it has moved.
+    ("lines", [("move", *_NEXT_LINE, (0.48, 0.52), 0.01), ("flush",), ("event", "a.x", "e0", False, "0-0", 11, "cup")]),
+    ("handicaps", [("event", "a.x", "e0", False, "0-0", 11, "cup")]),
+    # Of lines that can be beaten together, one is suspended, and the other has a side without prices.
+    (
+        "handicaps",
+        [
+            ("status", "a.x", "e1", "total/ft/2.5", "suspended"),
+            ("empty", "a.x", "e1", "total/ft/1.5", "under"),
+        ],
+    ),
+    # A command is lifted while its market is not on offer here.
+    (
+        "rules",
+        [
+            ("command", 0, "shift", "market", "e0", "match_odds", "home", None),
+            ("flush",),
+            ("release", 0),
+            ("lift", 0),
+            ("flush",),
+        ],
+    ),
+    # What flushes have put off waits beside what is put off later, and a whole flush has all of it.
+    ("handicaps", [("release", 0), ("flush", 5), ("flush", 2), ("flush", 5)]),
+    ("shards", [("rules", 0), ("flush", 9), ("status", "a.x", "e1", "match_odds", "closed"), ("flush", 2)]),
+    # A side has no price for a while, and then the one of before.
+    ("lines", [("thin", *_LINE, "under", 0.49, 0.01), ("flush",), ("move", *_LINE, (0.51, 0.49), 0.01)]),
+    # Several sources are combined by other rules.
+    ("consensus", [("adopt", 1)]),
+    # One source is left of those that are combined, and moves.
+    (
+        "consensus",
+        [
+            *(("rules", 1), ("gone", "a.y", *_LINE[1:]), ("gone", "a.z", *_LINE[1:]), ("flush",)),
+            *(("move", *_LINE, (0.55, 0.45), 0.01), ("flush",), ("move", *_LINE, (0.47, 0.53), 0.01)),
+        ],
+    ),
+    # A selection without a probability has other bounds, from which the other one's probability follows.
+    (
+        "last trades",
+        [
+            *(("one", *_LINE, "under", 0.5, 0.04), ("thin", *_LINE, "over", 0.5, 0.01), ("flush",)),
+            ("thin", *_LINE, "over", 0.515, 0.01),
+        ],
+    ),
+    # An image without a definition has as many books as before, all of them empty.
+    ("lines", [("bare", *_LINE)]),
+    # A last trade that only one profile uses grows old, marked because of that or not.
+    ("last trades", [*_TRADED, ("flush",), ("wait", 21_000), ("flush",)]),
+    ("last trades", [*_TRADED, ("flush",), ("wait", 21_000), ("touch", *_LINE, "over"), ("flush between",)]),
+    # A profile needs a depth that a change deep in the book takes away.
+    (
+        "last trades",
+        [
+            *(("adopt", 1), ("deep", *_LINE, "over", 0.9, 50.0), ("deep", *_LINE, "under", 0.9, 50.0), ("flush",)),
+            *(("deep", *_LINE, "over", 0.9, 0.0), ("flush",)),
+        ],
+    ),
+    # A price has steps to go, and its market is updated deep in the book before anything was marked because of that.
+    (
+        "damped",
+        [
+            *(("image", *_LINE, (0.51, 0.49), 0.01), ("flush",), ("move", *_LINE, (0.57, 0.43), 0.01), ("flush",)),
+            *(("touch", *_LINE, "over"), ("flush between",)),
         ],
     ),
 ]
