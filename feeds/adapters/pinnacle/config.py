@@ -13,7 +13,7 @@ class PinnacleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     `sports` are the provider's sport ids (29: football). Each of the two endpoints is called once per `interval_s` and sport: the
     provider allows one call in two minutes for each, more by agreement. Prices that are not confirmed for `max_age_s` are
-    withdrawn.
+    withdrawn, and sooner, after three intervals, where calls for them or for their fixtures fail.
     """
 
     url: str = "https://api.pinnacle.com"
