@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oddsengine.domain.feed_updates import BookChange, MarketUpdate
-from oddsengine.pricing.guards.score_grid import settling
+from oddsengine.pricing.guards.score_grid import program, settling
 from oddsengine.pricing.profiles.profile import Profile
 from tests.support.builders import a_batch, a_command, a_definition
 from tests.support.pricing.scored_match import Match
@@ -242,6 +242,18 @@ def test_what_does_not_settle_in_a_flush_is_suspended_and_opens_once_it_has_sett
         patch.setattr(settling, "MAX_ROUNDS", 0)
         assert {"arbitrage"} == set(match.flush().values())
     assert {None} == set(match.flush(2).values())
+
+
+def test_what_the_solver_can_not_decide_is_suspended_until_something_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    match = Match()
+    match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
+    match.quote("both_to_score", yes=2.0, no=2.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(program, "solve", lambda *_: program.Solution())
+        assert {"arbitrage"} == set(match.flush().values())
+        assert {"arbitrage"} == set(match.flush(2).values())
+    match.quote("both_to_score", yes=2.1, no=0)
+    assert {None} == set(match.flush(3).values())
 
 
 def test_a_forced_price_that_beats_another_market_suspends_neither() -> None:

@@ -149,6 +149,14 @@ _RARE: list[tuple[str, list[Step]]] = [
         ],
     ),
     ("scores", [("adopt", 1), ("flush",), _TOO_LIKELY, ("flush",), ("move", *_BOTH, (0.52, 0.48), 0.01)]),
+    # A market moves while there is no other one to compare it with.
+    (
+        "scores",
+        [
+            *(("adopt", 1), ("flush",), ("status", "a.x", "e0", "match_odds", "suspended"), ("status", *_LINE, "suspended")),
+            *(("status", *_HANDICAP, "suspended"), ("flush",), _TOO_LIKELY, ("flush",), ("status", *_LINE, "open")),
+        ],
+    ),
     # A market joins the others when it could beat them.
     ("scores", [("adopt", 1), ("status", *_BOTH, "suspended"), ("flush",), _TOO_LIKELY, ("status", *_BOTH, "open")]),
     # Lines can be beaten together until one of them moves, which only one of them has found.
@@ -252,6 +260,8 @@ _RARE: list[tuple[str, list[Step]]] = [
     ("shards", [("rules", 0), ("flush", 9), ("status", "a.x", "e1", "match_odds", "closed"), ("flush", 2)]),
     # A side has no price for a while, and then the one of before.
     ("lines", [("thin", *_LINE, "under", 0.49, 0.01), ("flush",), ("move", *_LINE, (0.51, 0.49), 0.01)]),
+    # A line is withdrawn with which another one was pooled.
+    ("lines", [("move", *_NEXT_LINE, (0.6, 0.4), 0.01), ("flush",), ("gone", *_NEXT_LINE)]),
     # Several sources are combined by other rules.
     ("consensus", [("adopt", 1)]),
     # One source is left of those that are combined, and moves.

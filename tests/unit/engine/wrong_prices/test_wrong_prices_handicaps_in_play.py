@@ -107,3 +107,18 @@ def test_a_source_that_counts_other_goals_does_not_stand_in_for_another(
     assert OPEN == sources.state(definition.id)
     sources.receive(A, SourceStatus("down", "cut"))
     assert is_open == (OPEN == sources.state(definition.id))
+
+
+def test_a_goal_alone_suspends_what_counts_other_goals() -> None:
+    sources = Sources(A, B)
+    definition = asian_handicap(EventId("e1"), -0.5, "A", "B", Phase("open", in_play=True))
+    for source in (A, B):
+        own = msgspec.structs.replace(definition, counts_all_goals=source == A)
+        books = [BookChange("home", quote=1.9), BookChange("away", quote=1.95)]
+        sources.event(source, in_play=True, score="1-1").receive(source, MarketUpdate("m", definition=own, books=books))
+    sources.receive(A, SourceStatus("down", "cut"))
+    assert OPEN == sources.state(definition.id)
+    sources.event(B, in_play=True, score="2-1")
+    assert "suspended" == sources.state(definition.id)[0]
+    sources.event(B, in_play=True, score="2-2")
+    assert OPEN == sources.state(definition.id)

@@ -18,10 +18,10 @@ from tests.support.builders import a_definition, a_quote
 LIMIT = 0.2
 
 
-def a_source(home: float, received_ms: int = 0) -> SourceMarket:
+def a_source(home: float, received_ms: int = 0, *, in_play: bool = False) -> SourceMarket:
     """A market of two selections, by the fair probability of the first."""
     market = SourceMarket("src", "1.1")
-    market.define(a_definition())
+    market.define(a_definition(in_play=in_play))
     for change in (a_quote("home", 1 / home), a_quote("away", 1 / (1 - home))):
         market.books[change.selection] = SelectionBook()
         market.books[change.selection].apply(change)
@@ -38,7 +38,7 @@ class Guarded:
         self.source: SourceMarket | None = None
         self.home = 0.0
 
-    def check(self, home: float, *others: float, is_update: bool = True) -> bool:
+    def check(self, home: float, *others: float, is_update: bool = True, are_in_play: bool = False) -> bool:
         self.now_ms += is_update
         if is_update or self.source is None or home != self.home:
             self.source, self.home = a_source(home, self.now_ms), home
@@ -46,7 +46,7 @@ class Guarded:
         assert market.definition is not None
         book = MarketBook(market, market.definition, (ResolvedProfile(Profile(jump_limit=LIMIT), ()),))
         assert book.imply() is None
-        return self.guard.check(book, lambda: [OtherSource(a_source(each), Profile()) for each in others])
+        return self.guard.check(book, lambda: [OtherSource(a_source(each, in_play=are_in_play), Profile()) for each in others])
 
 
 def test_every_observation_has_a_transition_but_those_that_a_new_market_can_not_make() -> None:
@@ -95,6 +95,13 @@ def test_another_source_corroborates_at_once(*, is_update: bool) -> None:
     assert not guarded.check(0.8, 0.5, 0.79)
     assert guarded.check(0.4, 0.8)
     assert not guarded.check(0.4, 0.41, is_update=is_update)
+
+
+def test_a_source_on_the_other_side_of_the_start_corroborates_nothing() -> None:
+    guarded = Guarded()
+    guarded.check(0.5)
+    assert guarded.check(0.8, 0.8, are_in_play=True)
+    assert not guarded.check(0.8, 0.8, is_update=False)
 
 
 @given(st.lists(st.tuples(st.floats(0.05, 0.95), st.booleans()), max_size=20))
