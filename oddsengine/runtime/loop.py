@@ -15,6 +15,7 @@ import aiofastnet
 import structlog
 import uvloop
 
+from oddsengine.common.processes.tls_connects import abort_cancelled_connects
 from oddsengine.common.reporting.line_limit import LineLimit
 
 #: mallopt's parameters, from glibc's malloc.h.
@@ -97,6 +98,7 @@ def new_runner() -> asyncio.Runner:
 
 def _new_loop() -> asyncio.AbstractEventLoop:
     loop = aiofastnet.loop_factory(uvloop.new_event_loop)()
+    abort_cancelled_connects()
     loop.set_exception_handler(LoopErrors())
     return loop
 
