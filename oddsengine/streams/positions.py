@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 
 #: By how much an epoch is advanced at most, at random.
 _MAX_JUMP: Final = 65_536
+#: No later one is opened: scripts in Redis have numbers exactly up to 2**53. As a time it is in the year 144,683.
+LAST_EPOCH: Final = 2**52
 #: What `encode_at` writes of a shard; nothing of what else `int` reads.
 _PART: Final = re.compile("([0-9a-f]{1,8})-([0-9a-f]{1,16})-([0-9a-f]{1,16})")
 

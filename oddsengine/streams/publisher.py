@@ -20,7 +20,7 @@ from oddsengine.streams.clients.server_clock import MAX_AGE_MS, ServerClock
 from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotLost, StreamError, TooLate
 from oddsengine.streams.kept_entries import STREAM_BYTES_KEPT, KeptEntries
 from oddsengine.streams.lua import load_script
-from oddsengine.streams.positions import ORIGIN, Position, epoch_jump, parse_stream_id
+from oddsengine.streams.positions import LAST_EPOCH, ORIGIN, Position, epoch_jump, parse_stream_id
 from oddsengine.streams.snapshots.draft import DraftSnapshot
 from oddsengine.streams.snapshots.refresh import REFRESH_S, SnapshotRefresh
 from oddsengine.streams.snapshots.stored import obsolete_keys, read_head, read_stored, record_key
@@ -43,7 +43,7 @@ _MAX_OPENING_BYTES: Final = 16_000_000
 _INCOMPLETE: Final = b"INCOMPLETE"
 _LATE: Final = b"LATE"
 #: Redis's error where the last entries of a stream were deleted.
-_ENTRIES_DELETED: Final = "equal or smaller"
+_ENTRIES_DELETED: Final = ("equal or smaller", "exhausted")
 encode = msgspec.msgpack.Encoder().encode
 _log = structlog.get_logger(__name__)
 
@@ -175,10 +175,15 @@ class Publisher:
                 return stored
 
     async def _read_head(self) -> Head:
-        sent_s = time.monotonic()
-        head = await read_head(self._redis, self._shard_keys)
-        self._server_clock.note(sent_s, head.server_ms)
-        return head
+        while True:
+            sent_s = time.monotonic()
+            head = await read_head(self._redis, self._shard_keys)
+            self._server_clock.note(sent_s, head.server_ms)
+            if head.top.epoch <= LAST_EPOCH:
+                return head
+            # It is none of ours, and no epoch could follow it.
+            _log.error("entry of the end of time deleted", shard=self._shard, id=head.top.stream_id())
+            await self._redis.xdel(self._shard_keys.changes, head.top.stream_id())
 
     async def claim(self, now_ms: int, unpublished: Sequence[Batch] = (), age_ms: int = 0) -> None:
         """Open an epoch above every earlier one and write the whole state in it.
@@ -313,7 +318,7 @@ class Publisher:
         try:
             reply = await self._write(epoch, publication, self._sent.digest, settled)
         except ResponseError as error:
-            if _ENTRIES_DELETED not in str(error):
+            if not any(text in str(error) for text in _ENTRIES_DELETED):
                 raise
             reply = _INCOMPLETE
         if type(reply) is int:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _WRONG_TYPE: Final = "WRONGTYPE"
-_CUT: Final = "equal or smaller than the target stream"
+#: What Redis says of a stream whose deleted entries keep it from taking another, and of one whose last id was the last of all.
+_CUT: Final = ("equal or smaller than the target stream", "exhausted the last possible ID")
 #: The line of a script's head that names the types of its keys, in their order.
 _TYPES: Final = re.compile(r"^-- Types of the keys\n--   (.+)$", re.MULTILINE)
 #: The type of a command's first key, by the first letter of the command.
@@ -77,7 +78,7 @@ class RepairingClient(Redis):
         """Delete those keys of a command that have caused its error. Return whether there were any."""
         if _WRONG_TYPE in error:
             return await self._delete_others(keys)
-        return _CUT in error and await self._delete_cut([key for key, kind in keys if kind == "stream"])
+        return any(text in error for text in _CUT) and await self._delete_cut([key for key, kind in keys if kind == "stream"])
 
     async def _delete_cut(self, streams: Sequence[Any]) -> bool:
         """Delete those streams whose last entries were deleted. Return whether there were any."""

@@ -57,7 +57,7 @@ end
 local add = {'XADD', KEYS[1], 'MINID', '=', oldest .. '-0', id, 'b', ARGV[2], 'o', ARGV[4], 'd', ARGV[6], 'f', ARGV[7]}
 local added = redis.pcall(unpack(add))
 if type(added) == 'table' and added.err then
-  if not string.find(added.err, 'equal or smaller') then
+  if not string.find(added.err, 'equal or smaller') and not string.find(added.err, 'exhausted') then
     return added
   end
   -- Entries with higher ids were deleted.

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from oddsengine.streams.embedded import EmbeddedRedis
 
 NEVER_S: Final = 1000.0
-#: ids of foreign entries: the one that Redis gives them, one in an epoch far away, and one that could begin it
-IDS: Final = ("*", "4000000000000000-7", "4000000000000000-0")
+#: ids of foreign entries: the one that Redis gives them, one in an epoch far away, one that could begin it, and the last but one
+IDS: Final = ("*", "4000000000000000-7", "4000000000000000-0", "18446744073709551615-18446744073709551614")
 
 
 async def published(redis: Redis) -> Owner:
@@ -57,6 +57,18 @@ async def test_a_foreign_entry_at_our_next_position_is_not_ours(redis: Redis) ->
     await redis.xadd(KEYS.changes, {"foreign": "1"}, id=f"{owner.offer.epoch}-{owner.offer.seq + 1}")
     with pytest.raises(PositionLost):
         await owner.offers(2300)
+
+
+async def test_a_stream_that_takes_no_entry_any_more_is_begun_anew(redis_server: EmbeddedRedis, redis: Redis) -> None:
+    owner = await published(redis)
+    last = "18446744073709551615-18446744073709551615"
+    async with following(redis_server) as reader, kept(owner):
+        await until(lambda: same(owner, reader))
+        epoch = owner.offer.epoch
+        await redis.xadd(KEYS.changes, {"foreign": "1"}, id=last)
+        await redis.xdel(KEYS.changes, last)
+        await until(lambda: owner.offer.epoch > epoch)
+        await until(lambda: reader.offer.epoch == owner.offer.epoch and same(owner, reader))
 
 
 async def test_another_owner_below_foreign_entries_is_one_all_the_same(redis: Redis) -> None:
