@@ -96,10 +96,13 @@ class Worker:
         self.leaving = False
 
     def limit_s(self, timeout_s: float) -> float:
-        """Return how long the worker may be silent now, if it may be for `timeout_s` while it serves."""
+        """Return how long the worker may be silent now, if it may be for `timeout_s` while it serves.
+
+        One that does not serve yet is not replaced sooner for that: on a busy machine its successor would have to start anew.
+        """
         if self.leaving:
             return max(_DRAIN_TIMEOUT_S, timeout_s)
-        return timeout_s if self.has_sent_heartbeat else max(_START_TIMEOUT_S, timeout_s)
+        return timeout_s if self.ready.is_set() else max(_START_TIMEOUT_S, timeout_s)
 
 
 class Workers:

@@ -23,6 +23,8 @@ def test_a_worker_that_starts_or_leaves_may_be_silent_for_longer() -> None:
     worker = Worker(0, no_process, no_process, 0.0)
     assert 60.0 == worker.limit_s(5.0)
     worker.has_sent_heartbeat = True
+    assert 60.0 == worker.limit_s(5.0), "it reports while it starts too"
+    worker.ready.set()
     assert 5.0 == worker.limit_s(5.0)
     worker.leaving = True
     assert 15.0 == worker.limit_s(5.0)
