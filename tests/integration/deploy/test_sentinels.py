@@ -17,6 +17,7 @@ from oddsengine.cli.check import problems_of
 from oddsengine.runtime.settings import parse_settings
 from oddsengine.streams.connection import open_client
 from tests.support.processes.ports import free_port
+from tests.support.processes.program import program
 from tests.support.redis.granted import granted
 from tests.support.service import PATIENCE_S
 
@@ -43,13 +44,8 @@ def written(name: str, folder: Path, ports: dict[str, int], more: str = "") -> P
 async def started(*arguments: str | Path, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a redis-server until the context is left."""
     with (folder / "log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec("redis-server", *map(str, arguments), stdout=log, stderr=subprocess.STDOUT)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        async with program("redis-server", *arguments, stdout=log, stderr=subprocess.STDOUT) as process:
+            yield process
 
 
 async def until_quorum(port: int) -> None:

@@ -22,13 +22,14 @@ CUTS = 3
 
 
 @asynccontextmanager
-async def cutting(port: int, word: bytes) -> AsyncIterator[int]:
-    """Relay to a server, and cut the first connections that send a word. Yield the port."""
+async def cutting(folder: Path, word: bytes) -> AsyncIterator[str]:
+    """Run a server behind a relay that cuts the first connections which send a word. Yield the URL."""
+    redis = RedisServer(folder)
     left = CUTS
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal left
-        answers, server = await asyncio.open_connection("127.0.0.1", port)
+        answers, server = await asyncio.open_connection("127.0.0.1", redis.port)
         try:
             while data := await reader.read(65536):
                 if left and word in data:
@@ -40,32 +41,25 @@ async def cutting(port: int, word: bytes) -> AsyncIterator[int]:
             server.close()
             writer.close()
 
-    async with await asyncio.start_server(relay, "127.0.0.1", 0) as listening:
-        yield listening.sockets[0].getsockname()[1]
+    await redis.start()
+    try:
+        async with await asyncio.start_server(relay, "127.0.0.1", 0) as listening:
+            yield f"redis://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    finally:
+        await redis.kill()
     assert left == 0
 
 
 async def test_a_server_that_is_away_while_it_is_identified_is_waited_for(tmp_path: Path) -> None:
-    server = RedisServer(tmp_path / "redis")
-    await server.start()
-    try:
-        async with cutting(server.port, b"\r\nINFO\r\n") as port:
-            with capture_logs() as logs:
-                await reach_redis(Settings(), f"redis://127.0.0.1:{port}", Startup())
-    finally:
-        await server.kill()
+    async with cutting(tmp_path / "redis", b"\r\nINFO\r\n") as url:
+        with capture_logs() as logs:
+            await reach_redis(Settings(), url, Startup())
     events = [line["event"] for line in logs if line["log_level"] != "debug"]
     assert ["redis unreachable, waiting", "redis", "redis reached"] == events
 
 
 async def test_a_server_that_is_away_while_it_is_watched_for_an_owner_is_waited_for(tmp_path: Path) -> None:
-    server = RedisServer(tmp_path / "redis")
-    await server.start()
-    try:
-        async with cutting(server.port, b"XREVRANGE") as port:
-            with capture_logs() as logs:
-                settings = Settings(redis=RedisSettings(url=f"redis://127.0.0.1:{port}"))
-                await require_no_owner(settings, Startup(), watch_s=0.0)
-    finally:
-        await server.kill()
+    async with cutting(tmp_path / "redis", b"XREVRANGE") as url:
+        with capture_logs() as logs:
+            await require_no_owner(Settings(redis=RedisSettings(url=url)), Startup(), watch_s=0.0)
     assert "redis reached" in [line["event"] for line in logs]

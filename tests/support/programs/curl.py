@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.support.processes.program import program
 from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -22,13 +23,8 @@ needs_curl = pytest.mark.skipif(CURL is None, reason="curl is not installed")
 async def curl_running(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run curl while the context is open, unbuffered and silent. Its output is that of the process."""
     assert CURL is not None
-    process = await asyncio.create_subprocess_exec(CURL, "-sN", *arguments, stdout=asyncio.subprocess.PIPE)
-    try:
+    async with program(CURL, "-sN", *arguments, stdout=asyncio.subprocess.PIPE) as process:
         yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def curl(*arguments: str) -> tuple[int, str]:

@@ -237,12 +237,18 @@ def test_other_profiles_have_their_prices_with_the_next_flush() -> None:
     assert version < flushed(pipeline).v
 
 
-def test_other_sourcing_rules_choose_another_source_with_the_next_flush() -> None:
+def quoted_differently() -> Pipeline:
+    """Of a market that the second source has at longer odds."""
     pipeline = a_pipeline("first", "second")
     for source, odds in (("first", 2.0), ("second", 3.0)):
         pipeline.receive(live(source), 1)
         updates = market_updates(a_definition(), a_quote("home", odds), a_quote("away", odds / (odds - 1)))
         update(pipeline, *updates, source=source)
+    return pipeline
+
+
+def test_other_sourcing_rules_choose_another_source_with_the_next_flush() -> None:
+    pipeline = quoted_differently()
     before = flushed(pipeline).selections["home"].prices
     pipeline.choose_by([SourcingRule(sources=("second",))])
     market = flushed(pipeline)
@@ -253,11 +259,7 @@ def test_other_sourcing_rules_choose_another_source_with_the_next_flush() -> Non
 
 
 def test_sourcing_rules_that_ask_for_the_event_choose_by_it_where_none_did_before() -> None:
-    pipeline = a_pipeline("first", "second")
-    for source, odds in (("first", 2.0), ("second", 3.0)):
-        pipeline.receive(live(source), 1)
-        updates = market_updates(a_definition(), a_quote("home", odds), a_quote("away", odds / (odds - 1)))
-        update(pipeline, *updates, source=source)
+    pipeline = quoted_differently()
     before = flushed(pipeline).selections["home"].prices
     pipeline.choose_by([SourcingRule(competition="cup", sources=("second",))])
     assert before < flushed(pipeline).selections["home"].prices
